@@ -1,0 +1,1 @@
+"""Weights and models between torch, torchcompat, Flax and files."""

@@ -1,0 +1,3 @@
+"""PyTorch's module API on JAX and Flax."""
+from torchcompat import _ops as _ops
+from torchcompat._tensor import Tensor

@@ -1,0 +1,184 @@
+"""Data types: torch's names and printing over NumPy's and ml_dtypes' types."""
+
+from __future__ import annotations
+
+import ml_dtypes
+import numpy as np
+from jax import numpy as jnp
+
+
+class dtype:
+    """A torch data type. `.numpy` is the NumPy (or ml_dtypes) type that holds its values.
+
+    Instances are unique: compare with `is`. `str(float32) == "torch.float32"`, as in torch.
+    """
+
+    __slots__ = ("name", "numpy", "itemsize", "is_floating_point", "is_complex", "is_signed")
+
+    def __init__(self, name: str, numpy_type: object) -> None:
+        self.name = name
+        self.numpy = np.dtype(numpy_type)
+        self.itemsize = self.numpy.itemsize
+        self.is_complex = self.numpy.kind == "c"
+        self.is_floating_point = not self.is_complex and name.startswith(("float", "bfloat"))
+        self.is_signed = self.is_floating_point or self.is_complex or self.numpy.kind == "i"
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"
+
+    def __reduce__(self) -> str | tuple:
+        return get, (self.name,)
+
+    def __copy__(self) -> dtype:
+        return self
+
+    def __deepcopy__(self, memo: dict) -> dtype:
+        return self
+
+    def to_real(self) -> dtype:
+        """The type of this type's real part (itself unless complex)."""
+        return _REAL.get(self.name, self)
+
+    def to_complex(self) -> dtype:
+        """The complex type whose parts have at least this precision."""
+        if self.is_complex:
+            return self
+        return complex128 if self is float64 else complex64
+
+
+_TYPES = {
+    "float64": np.float64,
+    "float32": np.float32,
+    "float16": np.float16,
+    "bfloat16": ml_dtypes.bfloat16,
+    "complex64": np.complex64,
+    "complex128": np.complex128,
+    "int64": np.int64,
+    "int32": np.int32,
+    "int16": np.int16,
+    "int8": np.int8,
+    "uint8": np.uint8,
+    "uint16": np.uint16,
+    "uint32": np.uint32,
+    "uint64": np.uint64,
+    "bool": np.bool_,
+    "float8_e4m3fn": ml_dtypes.float8_e4m3fn,
+    "float8_e5m2": ml_dtypes.float8_e5m2,
+    "float8_e4m3fnuz": ml_dtypes.float8_e4m3fnuz,
+    "float8_e5m2fnuz": ml_dtypes.float8_e5m2fnuz,
+    "float8_e8m0fnu": ml_dtypes.float8_e8m0fnu,
+}
+_ALIASES = {
+    "double": "float64",
+    "float": "float32",
+    "half": "float16",
+    "cfloat": "complex64",
+    "cdouble": "complex128",
+    "long": "int64",
+    "int": "int32",
+    "short": "int16",
+}
+
+BY_NAME: dict[str, dtype] = {name: dtype(name, kind) for name, kind in _TYPES.items()}
+_BY_NUMPY = {one.numpy: one for one in BY_NAME.values()}
+BY_NAME |= {alias: BY_NAME[name] for alias, name in _ALIASES.items()}
+
+float64, float32, float16, bfloat16 = (
+    BY_NAME[name] for name in ("float64", "float32", "float16", "bfloat16")
+)
+complex64, complex128 = BY_NAME["complex64"], BY_NAME["complex128"]
+int64, int32, uint8, bool_ = (BY_NAME[name] for name in ("int64", "int32", "uint8", "bool"))
+_REAL = {"complex64": float32, "complex128": float64}
+_UNSIGNED = {BY_NAME[name] for name in ("uint16", "uint32", "uint64")}
+
+_default = float32
+
+
+def get(name: str) -> dtype:
+    """The dtype called `name` ("float32", "half", ...)."""
+    return BY_NAME[name]
+
+
+def from_numpy(kind: object) -> dtype:
+    """The dtype whose values have NumPy type `kind`.
+
+    Raises:
+        TypeError: torch has no such type.
+    """
+    found = _BY_NUMPY.get(kind) or _BY_NUMPY.get(np.dtype(kind))  # type: ignore[call-overload]
+    if found is None:
+        supported = ", ".join(n for n in _TYPES if not n.startswith(("bfloat", "float8")))
+        raise TypeError(
+            f"can't convert np.ndarray of type {np.dtype(kind)}. "  # type: ignore[call-overload]
+            f"The only supported types are: {supported}."
+        )
+    return found
+
+
+def get_default_dtype() -> dtype:
+    """The dtype that Python floats become."""
+    return _default
+
+
+def set_default_dtype(d: dtype) -> None:
+    """Makes `d` the dtype that Python floats become.
+
+    Raises:
+        TypeError: `d` is not a floating-point dtype.
+    """
+    global _default
+    if not isinstance(d, dtype) or not d.is_floating_point:
+        raise TypeError("only floating-point types are supported as the default type")
+    _default = d
+    for listener in on_default_changed:
+        listener()
+
+
+# Whatever caches a result that depends on the default dtype registers its invalidation here.
+on_default_changed: list = []
+
+
+def promote_types(type1: dtype, type2: dtype) -> dtype:
+    """The smallest type that both convert to, by torch's rules.
+
+    Raises:
+        RuntimeError: torch leaves the pair undefined.
+    """
+    if type1 is type2:
+        return type1
+    if type1.name.startswith("float8") or type2.name.startswith("float8"):
+        raise RuntimeError(
+            f"Promotion for Float8 Types is not supported, "
+            f"attempted to promote {type1} and {type2}"
+        )
+    for a, b in ((type1, type2), (type2, type1)):
+        if a in _UNSIGNED and not (b.is_floating_point or b.is_complex or b is bool_):
+            raise RuntimeError(
+                "Promotion for uint16, uint32, uint64 types is not supported, "
+                f"attempted to promote {scalar_name(type1)} and {scalar_name(type2)}"
+            )
+    return from_numpy(jnp.promote_types(type1.numpy, type2.numpy))
+
+
+_SCALAR_NAMES = {
+    "float64": "Double",
+    "float32": "Float",
+    "float16": "Half",
+    "bfloat16": "BFloat16",
+    "complex64": "ComplexFloat",
+    "complex128": "ComplexDouble",
+    "int64": "Long",
+    "int32": "Int",
+    "int16": "Short",
+    "int8": "Char",
+    "uint8": "Byte",
+    "uint16": "UInt16",
+    "uint32": "UInt32",
+    "uint64": "UInt64",
+    "bool": "Bool",
+}
+
+
+def scalar_name(one: dtype) -> str:
+    """The name that torch's error texts give the type: `Float`, `Long`, `Half`."""
+    return _SCALAR_NAMES.get(one.name) or one.name[0].upper() + one.name[1:]

@@ -1,0 +1,273 @@
+"""The one place every op passes: unwrap, call the cached executable, wrap, record.
+
+What goes in comes out: an op called with at least one Tensor returns Tensors; called with arrays
+only it returns arrays. Ops without array arguments (creation) return Tensors.
+"""
+
+from __future__ import annotations
+
+import collections
+import copy
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from torchcompat import _dtype
+from torchcompat._ops import _registry
+from torchcompat._ops._registry import EITHER, LIST, STATIC, TRACED, Row
+from torchcompat import _layout
+from torchcompat._tensor._autograd import Node
+from torchcompat._tensor._cell import Cell
+from torchcompat._tensor._state import state
+from torchcompat._tensor._tensor import Tensor, as_array, wrap
+
+_enable_x64 = jax.enable_x64
+_NUMBERS = (bool, int, float, complex)
+_META = jax.ShapeDtypeStruct
+
+
+def call(row: Row, args: tuple) -> Any:
+    """Runs one op. `args` holds every parameter in the order of the op's signature."""
+    arrays: list[Any] = []
+    static: list[Any] = []
+    tensors: list[Tensor] | None = None
+    given = False
+    for kind, x in zip(row.kinds, args):
+        if kind is TRACED:
+            if isinstance(x, Tensor):
+                if tensors is None:
+                    tensors = []
+                tensors.append(x)
+                x = x._read()
+            elif x is not None and type(x) not in _NUMBERS:
+                given = True
+            arrays.append(x)
+        elif kind is STATIC:
+            static.append(_freeze(x) if type(x) in _UNFROZEN or isinstance(x, Tensor) else x)
+        elif kind is LIST:
+            x = tuple(x)
+            for one in x:
+                if isinstance(one, Tensor):
+                    tensors = tensors or []
+                    tensors.append(one)
+                else:
+                    given = True
+            arrays.append(tuple(map(as_array, x)))
+        elif type(x) in _NUMBERS or x is None:
+            static.append(x)
+        else:
+            static.append(_TRACED_HERE)
+            if isinstance(x, Tensor):
+                tensors = tensors or []
+                tensors.append(x)
+            else:
+                given = True
+            arrays.append(as_array(x))
+    key = (*static, *map(type, static))
+    try:
+        function = row.jitted.get(key)
+    except TypeError as error:
+        raise _bad_argument(row, args) or error from None
+    if function is None:
+        function = row.jitted[key] = _build(row, static)
+    try:
+        with _enable_x64(True):
+            out = function(*arrays)
+    except TypeError as error:
+        if any(isinstance(a, _META) for a in jax.tree.leaves(arrays)):
+            with _enable_x64(True):
+                out = jax.eval_shape(function, *_as_meta(arrays))
+        else:
+            raise _bad_argument(row, args) or error from None
+    if tensors is None and given:
+        return out if row.returns is None else _named(row)(*out)
+    return _wrap(row, out, args, arrays, static, tensors)
+
+
+def lifted(function: Callable) -> Callable:
+    """For functions written in terms of Tensors: arrays in, arrays out; a Tensor in, Tensors out."""
+
+    @functools.wraps(function)
+    def face(*args: Any, **kwargs: Any) -> Any:
+        if holds(Tensor, args) or holds(Tensor, kwargs.values()):
+            return function(*args, **kwargs)
+        if not (holds(ARRAYS, args) or holds(ARRAYS, kwargs.values())):
+            return function(*args, **kwargs)
+        args, kwargs = map_nested(to_tensor, (args, kwargs))
+        return map_nested(as_array, function(*args, **kwargs))
+
+    return face
+
+
+ARRAYS = (jax.Array, np.ndarray)
+
+
+def holds(kind: Any, values: Iterable) -> bool:
+    """Whether any of `values` is an instance of `kind`, looking into tuples, lists and dicts."""
+    for x in values:
+        if isinstance(x, kind):
+            return True
+        if isinstance(x, (tuple, list)) and holds(kind, x):
+            return True
+        if isinstance(x, dict) and holds(kind, x.values()):
+            return True
+    return False
+
+
+def to_tensor(x: Any) -> Any:
+    """An array as a Tensor; anything else unchanged."""
+    if isinstance(x, jax.Array):
+        return wrap(x)
+    if isinstance(x, np.ndarray):
+        with _enable_x64(True):
+            return wrap(jax.numpy.asarray(x))
+    return x
+
+
+def map_nested(function: Callable, x: Any) -> Any:
+    """`function` of every leaf of nested tuples, named tuples, lists and dicts (types kept)."""
+    if isinstance(x, tuple):
+        items = [map_nested(function, one) for one in x]
+        return type(x)(*items) if hasattr(x, "_fields") else type(x)(items)
+    if isinstance(x, list):
+        return [map_nested(function, one) for one in x]
+    if isinstance(x, dict):
+        items = {key: map_nested(function, one) for key, one in x.items()}
+        return items if type(x) is dict else _as_mapping(x, items)
+    return function(x)
+
+
+def _as_mapping(like: dict, items: dict) -> Any:
+    """`items` in the mapping class of `like` (OrderedDict, a ModelOutput dataclass, ...)."""
+    fresh = copy.copy(like)
+    for key, value in items.items():
+        fresh[key] = value
+    return fresh
+
+
+class _TracedHere:
+    """Stands in a static key where an argument that may be static was traced."""
+
+
+_TRACED_HERE = _TracedHere()
+_UNFROZEN = frozenset({list, tuple, np.ndarray, np.int64, np.int32})
+
+
+def _freeze(x: Any) -> Any:
+    """A static argument as something hashable: lists as tuples, tensors and NumPy ints as numbers."""
+    if isinstance(x, (list, tuple)):
+        return tuple(map(_freeze, x))
+    if isinstance(x, (Tensor, np.ndarray, np.generic)):
+        array = np.asarray(x)
+        return array.item() if array.ndim == 0 else tuple(array.tolist())
+    return x
+
+
+def _build(row: Row, static: list) -> Any:
+    fixed, fills = [], []
+    rest = iter(static)
+    for position, kind in enumerate(row.kinds):
+        if kind in (TRACED, LIST):
+            fills.append(position)
+            continue
+        value = next(rest)
+        if value is _TRACED_HERE:
+            fills.append(position)
+        else:
+            fixed.append((position, value))
+    return _registry.executable(row, tuple(fixed), tuple(fills))
+
+
+def _as_meta(arrays: list) -> list:
+    """Arrays with a meta tensor among them: real ones count by shape and type only."""
+    return [
+        jax.tree.map(lambda a: _META(a.shape, a.dtype) if hasattr(a, "shape") else a, one)
+        for one in arrays
+    ]
+
+
+def _bad_argument(row: Row, args: tuple) -> TypeError | None:
+    """torch's error for an argument that is not a tensor where one is needed."""
+    for position, (kind, name, x) in enumerate(zip(row.kinds, row.names, args), 1):
+        if kind is not TRACED and kind is not EITHER or x is None:
+            continue
+        if not isinstance(x, (Tensor, jax.Array, np.ndarray, np.generic, _META, *_NUMBERS)):
+            return TypeError(
+                f"{row.name}(): argument '{name}' (position {position}) must be Tensor, "
+                f"not {type(x).__name__}"
+            )
+    return None
+
+
+def _wrap(row: Row, out: Any, args: tuple, arrays: list, static: list, tensors: Any) -> Any:
+    node = None
+    if tensors is not None and row.differentiable and state.grad_enabled:
+        for t in tensors:
+            if t._requires_grad:
+                node = Node(row, arrays, static, tensors)
+                break
+    if isinstance(out, (tuple, list)):
+        wrapped = [_box(one, node, i) for i, one in enumerate(out)]
+        return wrapped if row.returns is None else _named(row)(*wrapped)
+    result = _box(out, node, 0)
+    if row.view is not None and tensors is not None:
+        _alias_of(result, tensors[0], row, args)
+    return result
+
+
+def _box(value: Any, node: Node | None, index: int) -> Tensor:
+    from_new = Tensor.__new__(Tensor)
+    from_new._cell = Cell(value)
+    if node is not None and value.dtype in _DIFFERENTIABLE:
+        from_new._grad_fn, from_new._requires_grad, from_new._output_nr = node, True, index
+    return from_new
+
+
+
+_DIFFERENTIABLE = {
+    one.numpy for one in _dtype.BY_NAME.values() if one.is_floating_point or one.is_complex
+}
+
+
+def _alias_of(result: Tensor, source: Tensor, row: Row, args: tuple) -> None:
+    """Makes `result` the view of `source` that the row's layout rule names."""
+    layout = row.view(source._layout_now(), *map(_freeze, args[1:]))
+    if layout is None:
+        return
+    value = result._cell.value
+    result._cell = source._cell
+    shape = tuple(source._cell.value.shape)
+    if layout[0] == shape and layout == _layout.contiguous(shape):
+        return
+    result._layout = layout
+    result._cache, result._seen = value, source._cell.value
+    result._is_view_of = source._is_view_of if source._is_view_of is not None else source
+    if state.capture is not None:
+        state.capture.cached(result)
+
+
+_named_tuples: dict[str, type] = {}
+
+
+def _named(row: Row) -> type:
+    found = _named_tuples.get(row.name)
+    if found is None:
+        found = return_type(row.name, row.returns or ())
+        _named_tuples[row.name] = found
+    return found
+
+
+def return_type(name: str, fields: Sequence[str]) -> type:
+    """A named tuple that prints as `torch.return_types.<name>(...)`."""
+    kind = collections.namedtuple(name, fields)
+
+    def __repr__(self) -> str:
+        inside = ",\n".join(f"{field}={value!r}" for field, value in zip(fields, self))
+        return f"torch.return_types.{name}(\n{inside})"
+
+    kind.__repr__ = __repr__
+    kind.__module__ = "torch.return_types"
+    return kind

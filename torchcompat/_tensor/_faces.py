@@ -1,0 +1,243 @@
+"""Makes the public functions of the registry's rows: `torchcompat.f`, `Tensor.f`, `Tensor.f_`, `F.f`.
+
+Their source is generated from the row's signature and compiled in one go, so that they have torch's
+argument names and defaults and cost one Python call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import jax
+
+from torchcompat import _dtype
+from torchcompat._ops._registry import ROWS, Row, forget_executables
+from torchcompat import _layout
+from torchcompat._tensor import _dispatch
+from torchcompat._tensor._state import epoch, state
+from torchcompat._tensor._tensor import Tensor
+
+# NumPy's spellings, which torch accepts too.
+_SPELLINGS = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x2": "other"}
+
+
+def _call_extra(row: Row, args: tuple, extra: dict[str, Any]) -> Any:
+    """A call with keywords that are not in the op's own signature: `out=`, `axis=`, `keepdims=`."""
+    out = extra.pop("out", None)
+    values = list(args)
+    for word, value in extra.items():
+        name = _SPELLINGS.get(word)
+        if name not in row.names:
+            raise TypeError(f"{row.name}() got an unexpected keyword argument '{word}'")
+        values[row.names.index(name)] = value
+    result = _dispatch.call(row, tuple(values))
+    return result if out is None else into(out, result)
+
+
+def into(out: Any, result: Any) -> Any:
+    """Writes a result (or each of several) into `out`, resizing it where its size differs."""
+    if isinstance(out, (tuple, list)):
+        for box, value in zip(out, result):
+            into(box, value)
+        return out
+    check_castable(result.dtype, out.dtype)
+    if out.shape != result.shape:
+        resize(out, tuple(result.shape))
+    write(out, result)
+    return out
+
+
+def resize(tensor: Tensor, size: tuple[int, ...]) -> None:
+    """Gives `tensor` a fresh, uninitialised storage of another size."""
+    with jax.enable_x64(True):
+        fresh = jax.numpy.zeros(size, tensor.dtype.numpy)
+    tensor._layout = None
+    tensor._cell.write(fresh)
+
+
+def check_castable(source: _dtype.dtype, to: _dtype.dtype) -> None:
+    """Raises torch's error where a result may not be stored as `to` (float into integer, ...)."""
+    rank = {True: 3}
+    order = [
+        rank.get(d.is_complex, 2 if d.is_floating_point else 0 if d is _dtype.bool_ else 1)
+        for d in (source, to)
+    ]
+    if order[0] > order[1]:
+        raise RuntimeError(
+            f"result type {_dtype.scalar_name(source)} can't be cast to the desired output type "
+            f"{_dtype.scalar_name(to)}"
+        )
+
+
+def check_inplace(target: Tensor) -> None:
+    """Raises torch's error for an in-place write that autograd forbids."""
+    if state.grad_enabled and target._requires_grad and target._grad_fn is None:
+        raise RuntimeError(
+            "a leaf Variable that requires grad is being used in an in-place operation."
+        )
+
+
+def write(target: Tensor, result: Any) -> Tensor:
+    """Stores `result` in `target`: broadcast to its size, cast to its type, seen by all its aliases.
+
+    The target takes over the result's place in the graph.
+    """
+    value = result._read() if isinstance(result, Tensor) else result
+    shape, kind = tuple(target.shape), target.dtype.numpy
+    if isinstance(target._cell.value, jax.ShapeDtypeStruct):
+        return target
+    if value.dtype != kind or tuple(value.shape) != shape:
+        with jax.enable_x64(True):
+            value = jax.numpy.broadcast_to(value, shape).astype(kind)
+    target._write(value)
+    if isinstance(result, Tensor) and result._requires_grad and state.grad_enabled:
+        target._grad_fn, target._output_nr = result._grad_fn, result._output_nr
+        target._requires_grad = True
+    return target
+
+
+def _inplace(row: Row, args: tuple) -> Any:
+    target = args[0]
+    if not isinstance(target, Tensor):
+        raise TypeError(
+            f"{row.name}_(): argument 'input' (position 1) must be Tensor, not {type(target).__name__}"
+        )
+    check_inplace(target)
+    result = _dispatch.call(row, args)
+    check_castable(result.dtype, target.dtype)
+    if result.shape != target.shape:
+        raise RuntimeError(
+            f"output with shape {list(target.shape)} doesn't match the broadcast shape "
+            f"{list(result.shape)}"
+        )
+    return write(target, result)
+
+
+def _inplace_view(row: Row, args: tuple) -> Tensor:
+    """`t_`, `squeeze_`, `transpose_` ...: the same storage under another layout."""
+    target = args[0]
+    layout = row.view(target._layout_now(), *map(_dispatch._freeze, args[1:]))  # type: ignore[misc]
+    shape = tuple(target._cell.value.shape)
+    plain = layout[0] == shape and layout == _layout.contiguous(shape)
+    target._layout = None if plain else layout
+    target._seen = None
+    epoch.advance()
+    return target
+
+
+def _spread(values: tuple, extra: dict[str, Any], name: str) -> Any:
+    """A size or list of dimensions given as one sequence, spread out, or by keyword."""
+    if not values and name in extra:
+        return extra.pop(name)
+    if len(values) == 1 and isinstance(values[0], (tuple, list)):
+        return tuple(values[0])
+    return values
+
+
+class _Source:
+    """Collects the source of generated functions and the objects it refers to."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.names: dict[str, Any] = {
+            "_call": _dispatch.call,
+            "_call_extra": _call_extra,
+            "_in": _inplace,
+            "_in_view": _inplace_view,
+            "_spread": _spread,
+        }
+
+    def define(self, tag: str, row: Row, form: str) -> str:
+        """Adds one function of `row`; `form` is `plain`, `inplace` or `functional`."""
+        mark = f"_r_{row.name}"
+        self.names[mark] = row
+        head, values = self._signature(row, mark)
+        title = f"{tag}_{row.name}"
+        if form == "functional":
+            head = head.replace("**extra", "inplace=False, **extra")
+        self.lines.append(f"def {title}({head}):")
+        tup = f"({', '.join(values)},)"
+        if form == "inplace":
+            inner = "_in_view" if row.view is not None else "_in"
+            self.lines.append(f"    return {inner}({mark}, {tup})")
+            return title
+        if form == "functional":
+            self.lines.append(f"    if inplace: return _in({mark}, {tup})")
+        self.lines.append(f"    if extra: return _call_extra({mark}, {tup}, extra)")
+        self.lines.append(f"    return _call({mark}, {tup})")
+        return title
+
+    def _signature(self, row: Row, mark: str) -> tuple[str, list[str]]:
+        head, values = [], []
+        positional = len(row.names) - row.kwonly
+        starred = False
+        for i, name in enumerate(row.names):
+            if name == row.varargs:
+                head.append(f"*{name}")
+                values.append(f"_spread({name}, extra, {name!r})")
+                starred = True
+                continue
+            if i == positional and not starred:
+                head.append("*")
+            default = ""
+            if name in row.defaults:
+                default = f"={mark}_{i}"
+                self.names[f"{mark}_{i}"] = row.defaults[name]
+            head.append(name + default)
+            values.append(name)
+        return ", ".join([*head, "**extra"]), values
+
+    def compile(self) -> dict[str, Any]:
+        exec(compile("\n".join(self.lines), "<torchcompat ops>", "exec"), self.names)  # noqa: S102
+        return self.names
+
+
+def _titled(function: Callable, title: str, row: Row) -> Callable:
+    function.__name__ = function.__qualname__ = title
+    function.__doc__ = row.fn.__doc__
+    function.__module__ = "torchcompat"
+    return function
+
+
+def build(rows: Iterable[Row]) -> dict[str, dict[str, Callable]]:
+    """The functions of all rows, by face: `{"torch": {"relu": ...}, "functional": {...}, ...}`.
+
+    The face `all` has the plain function of every row. Methods and in-place methods are attached to `Tensor` on the way.
+    """
+    rows = list(rows)
+    source = _Source()
+    for row in rows:
+        source.define("f", row, "plain")
+        if "inplace" in row.faces:
+            source.define("i", row, "inplace")
+            if "functional" in row.faces:
+                source.define("p", row, "functional")
+    made = source.compile()
+    faces: dict[str, dict[str, Callable]] = {"all": {}}
+    for row in rows:
+        faces["all"][row.name] = made[f"f_{row.name}"]
+        _place(row, made, faces)
+    return faces
+
+
+def _place(row: Row, made: dict[str, Any], faces: dict[str, dict[str, Callable]]) -> None:
+    plain = _titled(made[f"f_{row.name}"], row.name, row)
+    titles = (row.name, *row.aliases)
+    for face in row.faces - {"method", "inplace"}:
+        functional = made.get(f"p_{row.name}") if face == "functional" else None
+        one = plain if functional is None else _titled(functional, row.name, row)
+        faces.setdefault(face, {}).update(dict.fromkeys(titles, one))
+    if "method" in row.faces:
+        for title in titles:
+            setattr(Tensor, title, plain)
+    if "inplace" in row.faces:
+        inplace = _titled(made[f"i_{row.name}"], f"{row.name}_", row)
+        for title in titles:
+            setattr(Tensor, f"{title}_", inplace)
+            if "torch" in row.faces:
+                faces.setdefault("torch", {})[f"{title}_"] = inplace
+
+
+_dtype.on_default_changed += [forget_executables, epoch.advance]
+FUNCTIONS = build(ROWS.values())

@@ -1,0 +1,36 @@
+"""What the dispatcher looks at on each call: gradient mode and the running state capture."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from typing import Any
+
+
+class _State(threading.local):
+    """Per-thread modes. `capture` is the running `Capture` of a compile, or None."""
+
+    grad_enabled: bool = True
+    inference: bool = False
+    capture: Any = None
+
+
+state = _State()
+
+# Cells and captures draw from one counter, so that a capture knows which cells are older than it.
+serial = itertools.count(1).__next__
+
+
+class Epoch:
+    """A number that advances whenever anything a compiled call depends on may have changed."""
+
+    __slots__ = ("value",)
+
+    def __init__(self) -> None:
+        self.value = 0
+
+    def advance(self) -> None:
+        self.value += 1
+
+
+epoch = Epoch()

@@ -1,0 +1,337 @@
+"""The Tensor: a mutable box around one `jax.Array`, with torch's identity, aliasing and gradient flags.
+
+Operators and most methods are attached from the op registry (`_faces.py`) and from the modules beside
+this one; here is what a tensor *is*.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import jax
+import numpy as np
+
+from torchcompat import _device, _dtype, _layout
+from torchcompat._tensor._cell import Cell
+from torchcompat._tensor._state import epoch, state
+
+
+class Size(tuple):
+    """The shape of a tensor: a tuple of ints that prints as torch's."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"torch.Size([{', '.join(map(str, self))}])"
+
+    def numel(self) -> int:
+        """Number of elements of a tensor of this size."""
+        return math.prod(self)
+
+    def __getitem__(self, index: Any) -> Any:
+        item = tuple.__getitem__(self, index)
+        return Size(item) if isinstance(index, slice) else item
+
+    def __add__(self, other: tuple) -> Size:
+        return Size(tuple.__add__(self, tuple(other)))
+
+    def __radd__(self, other: tuple) -> Size:
+        return Size(tuple(other) + tuple(self))
+
+    def __mul__(self, times: Any) -> Size:
+        return Size(tuple.__mul__(self, times))
+
+    __rmul__ = __mul__
+
+    def __reduce__(self) -> tuple:
+        return Size, (tuple(self),)
+
+
+class Tensor:
+    """A multi-dimensional array with torch's semantics, held by JAX.
+
+    A tensor is a `Cell` (the storage, shared by all its aliases) and a layout over it (None when the
+    tensor is the whole storage in order). Reading an alias whose storage changed re-reads it.
+    """
+
+    __slots__ = (
+        "_cell",
+        "_layout",
+        "_cache",
+        "_seen",
+        "_requires_grad",
+        "_grad",
+        "_grad_fn",
+        "_output_nr",
+        "_is_view_of",
+        "__dict__",
+        "__weakref__",
+    )
+    __array_priority__ = 1000
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Tensor:
+        self = object.__new__(cls)
+        self._layout = None
+        self._requires_grad = False
+        self._grad = self._grad_fn = self._cache = self._seen = self._is_view_of = None
+        self._output_nr = 0
+        return self
+
+    def __init__(self, data: Any = (), *, device: Any = None) -> None:
+        from torchcompat._tensor import _factory  # the legacy constructor needs the factories above
+
+        _factory.legacy_init(self, data, device)
+
+    # -- storage -------------------------------------------------------------------------------
+
+    def _read(self) -> jax.Array:
+        """The tensor's value, from its storage."""
+        cell = self._cell
+        capture = state.capture
+        if capture is not None:
+            capture.read(self)
+        value = cell.value
+        if self._layout is None:
+            return value
+        if self._seen is not value:
+            self._cache = _read_layout(value, self._layout)
+            self._seen = value
+            if capture is not None:
+                capture.cached(self)
+        return self._cache
+
+    def _write(self, value: jax.Array) -> None:
+        """Writes `value` (of this tensor's shape and dtype) to the storage: every alias sees it."""
+        if self._layout is None:
+            self._cell.write(value)
+            return
+        if state.capture is not None:
+            state.capture.read(self)
+        if _layout.overlaps_itself(self._layout):
+            raise RuntimeError(
+                "unsupported operation: more than one element of the written-to tensor refers to a "
+                "single memory location. Please clone() the tensor before performing the operation."
+            )
+        with jax.enable_x64(True):
+            self._cell.write(_layout.write(self._cell.value, value, self._layout))
+
+    def _layout_now(self) -> _layout.Layout:
+        return self._layout or _layout.contiguous(tuple(self._cell.value.shape))
+
+    # -- what it is ----------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> Size:
+        """The tensor's dimensions."""
+        return Size(self._cell.value.shape if self._layout is None else self._layout[0])
+
+    @property
+    def dtype(self) -> _dtype.dtype:
+        """The type of the elements."""
+        return _dtype.from_numpy(self._cell.value.dtype)
+
+    @property
+    def device(self) -> _device.device:
+        """Where the storage lives."""
+        return _device.of_array(self._cell.value)
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return len(self._cell.value.shape if self._layout is None else self._layout[0])
+
+    def stride(self, dim: int | None = None) -> Any:
+        """Steps between neighbours along each (or one) dimension, in elements."""
+        strides = self._layout_now()[1]
+        return strides if dim is None else strides[dim]
+
+    def storage_offset(self) -> int:
+        """Where the first element lies in the storage, in elements."""
+        return self._layout_now()[2]
+
+    @property
+    def _version(self) -> int:
+        return self._cell.version
+
+    # -- autograd flags ------------------------------------------------------------------------
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether operations on this tensor are recorded for gradients."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if self._grad_fn is not None:
+            raise RuntimeError(
+                "you can only change requires_grad flags of leaf variables."
+                + (
+                    ""
+                    if value
+                    else " If you want to use a computed variable in a subgraph that doesn't require"
+                    " differentiation use var_no_grad = var.detach()."
+                )
+            )
+        if value and not (self.dtype.is_floating_point or self.dtype.is_complex):
+            raise RuntimeError(
+                "only Tensors of floating point and complex dtype can require gradients"
+            )
+        if self._requires_grad != bool(value):
+            self._requires_grad = bool(value)
+            epoch.advance()
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Sets `requires_grad` in place."""
+        self.requires_grad = requires_grad
+        return self
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The accumulated gradient, or None."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            _check_grad(self, value)
+        self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
+
+    @property
+    def grad_fn(self) -> Any:
+        """The recorded operation that made this tensor, or None for a leaf."""
+        return self._grad_fn
+
+    @property
+    def is_leaf(self) -> bool:
+        """True for tensors that no recorded operation made."""
+        return self._grad_fn is None
+
+    @property
+    def output_nr(self) -> int:
+        return self._output_nr
+
+    @property
+    def _base(self) -> Tensor | None:
+        return self._is_view_of
+
+    def _is_view(self) -> bool:
+        return self._is_view_of is not None
+
+    @property
+    def data(self) -> Tensor:
+        """The same storage without gradient history; assigning makes this tensor alias another's."""
+        return alias(self)
+
+    @data.setter
+    def data(self, other: Tensor) -> None:
+        if not isinstance(other, Tensor):
+            raise TypeError(f"Variable data has to be a tensor, but got {type(other).__name__}")
+        self._cell, self._layout = other._cell, other._layout
+        self._cache, self._seen = other._cache, other._seen
+        epoch.advance()
+
+    # -- guest of JAX and NumPy ----------------------------------------------------------------
+
+    def __jax_array__(self) -> jax.Array:
+        return self._read()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        array = np.asarray(self._read())
+        return array if dtype is None else array.astype(dtype, copy=False)
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        return self._read().__dlpack__(**kwargs)
+
+    def __dlpack_device__(self) -> tuple:
+        return self._read().__dlpack_device__()
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+def _read_layout(value: Any, layout: _layout.Layout) -> Any:
+    if isinstance(value, jax.ShapeDtypeStruct):
+        return jax.ShapeDtypeStruct(layout[0], value.dtype)
+    with jax.enable_x64(True):
+        return _layout.read(value, layout)
+
+
+def _check_grad(owner: Tensor, grad: Any) -> None:
+    if not isinstance(grad, Tensor):
+        raise TypeError(
+            f"assigned grad expected to be a Tensor or None but got grad of type {type(grad).__name__}"
+        )
+    if grad.dtype is not owner.dtype:
+        raise RuntimeError(
+            f"assigned grad has data of a different type: expected {owner.dtype}, got {grad.dtype}"
+        )
+    if grad.shape != owner.shape:
+        raise RuntimeError(
+            f"assigned grad has data of a different size: expected {list(owner.shape)}, "
+            f"got {list(grad.shape)}"
+        )
+
+
+def wrap(value: Any) -> Tensor:
+    """A new tensor that owns `value` (an array already of torch's type)."""
+    self = Tensor.__new__(Tensor)
+    self._cell = Cell(value)
+    return self
+
+
+def from_cell(
+    cell: Cell, size: tuple[int, ...], stride: tuple[int, ...], offset: int = 0
+) -> Tensor:
+    """A tensor over an existing storage.
+
+    Args:
+        size, stride, offset: the layout, in elements.
+    """
+    self = Tensor.__new__(Tensor)
+    self._cell = cell
+    layout = tuple(size), tuple(stride), offset
+    shape = tuple(cell.value.shape)
+    self._layout = None if shape == layout[0] and layout == _layout.contiguous(shape) else layout
+    return self
+
+
+def alias(tensor: Tensor) -> Tensor:
+    """A plain tensor over the same storage and layout, with no history (`detach`, `.data`)."""
+    self = Tensor.__new__(Tensor)
+    self._cell, self._layout = tensor._cell, tensor._layout
+    self._cache, self._seen = tensor._cache, tensor._seen
+    return self
+
+
+def as_array(x: Any) -> Any:
+    """The array in a Tensor; anything else unchanged."""
+    return x._read() if isinstance(x, Tensor) else x
+
+
+def _flatten(tensor: Tensor) -> tuple[tuple, bool]:
+    return (tensor._read(),), tensor._requires_grad
+
+
+def _unflatten(kind: type, requires_grad: bool, children: tuple) -> Tensor:
+    self = kind.__new__(kind)
+    self._cell = Cell(children[0])
+    self._requires_grad = requires_grad
+    return self
+
+
+def register_pytree(kind: type) -> None:
+    """Makes a Tensor class a JAX pytree node with one leaf, its array."""
+    jax.tree_util.register_pytree_with_keys(
+        kind,
+        lambda t: (((jax.tree_util.GetAttrKey("data"), t._read()),), t._requires_grad),
+        lambda aux, children: _unflatten(kind, aux, children),
+        _flatten,
+    )
+
+
+register_pytree(Tensor)
