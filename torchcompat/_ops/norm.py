@@ -1,0 +1,308 @@
+"""Normalisations: batch, instance, layer, group, root mean square and local response."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from jax import lax
+from jax import numpy as jnp
+
+from torchcompat._ops._common import wide
+from torchcompat._ops._errors import require_kernel, sizes
+from torchcompat._ops._registry import Array, op
+
+_HALF = ("float16", "bfloat16")
+
+
+def _moments(x: Array, axes: Sequence[int]) -> tuple[Array, Array]:
+    """Mean and biased variance over `axes`, which stay as dimensions of size 1."""
+    mean = _mean(x, axes)
+    return mean, _mean(jnp.square(x - mean), axes)
+
+
+def _mean(x: Array, axes: Sequence[int]) -> Array:
+    """The mean, inner dimensions first: partial sums keep float32 accurate on XLA's CPU path."""
+    for axis in sorted(axes, reverse=True):
+        x = jnp.mean(x, axis=axis, keepdims=True)
+    return x
+
+
+def _along(vector: Array, ndim: int, axis: int = 1) -> Array:
+    """A vector laid along dimension `axis` of `ndim`, to broadcast."""
+    return vector.reshape(*(1,) * axis, -1, *(1,) * (ndim - axis - 1))
+
+
+def _affine(x: Array, weight: Array | None, bias: Array | None) -> Array:
+    """`x * weight + bias` in the type of `x`; both already broadcast."""
+    if weight is not None:
+        x = x * weight.astype(x.dtype)
+    return x if bias is None else x + bias.astype(x.dtype)
+
+
+def _check_mixed(input: Array, *parameters: Array | None) -> None:
+    """Parameters share the input's type, or are all float32 beside a half input."""
+    kinds = {p.dtype for p in parameters if p is not None}
+    if not kinds or kinds == {input.dtype}:
+        return
+    half = input.dtype.name in _HALF
+    if kinds == {jnp.dtype("float32")} and half:
+        return
+    if half or input.dtype.name == "float32":
+        raise RuntimeError("mixed dtype (CPU): expect parameter to have scalar type of Float")
+    raise RuntimeError("mixed dtype (CPU): all inputs must share same datatype.")
+
+
+# -- batch ---------------------------------------------------------------------------------------
+
+
+def _check_channels(input: Array, **given: Array | None) -> None:
+    channels = input.shape[1] if input.ndim > 1 else 0
+    for name, x in given.items():
+        if x is not None and x.size != channels:
+            raise RuntimeError(f"{name} should contain {channels} elements not {x.size}")
+
+
+def _check_batch(input: Array, mean: Array | None, var: Array | None, weight, bias) -> None:
+    _check_channels(input, running_mean=mean, running_var=var, weight=weight, bias=bias)
+    require_kernel("batch_norm", input, "floating")
+    _check_mixed(input, mean, var, weight, bias)
+
+
+@op(grad="NativeBatchNormBackward0")
+def batch_norm_eval(
+    input: Array,
+    running_mean: Array | None,
+    running_var: Array | None,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    eps: float = 1e-5,
+) -> Array:
+    """Each channel shifted and scaled by given statistics."""
+    for name, x in (("running_mean", running_mean), ("running_var", running_var)):
+        if x is None:
+            raise RuntimeError(f"{name} must be defined in evaluation mode")
+    _check_batch(input, running_mean, running_var, weight, bias)
+    x = wide(input)
+    statistics = (_along(wide(s), input.ndim) for s in (running_mean, running_var))
+    return _normalized(x, *statistics, weight, bias, eps).astype(input.dtype)
+
+
+@op(grad="NativeBatchNormBackward0")
+def batch_norm_train(
+    input: Array,
+    running_mean: Array | None,
+    running_var: Array | None,
+    weight: Array | None,
+    bias: Array | None,
+    momentum: Array,
+    eps: float,
+) -> tuple[Array, Array | None, Array | None]:
+    """Each channel brought to mean 0 and variance 1; running statistics moved towards its own.
+
+    Returns:
+        The output, the new running mean and the new running (unbiased) variance; None for a
+        statistic that was not given.
+    """
+    _check_batch(input, running_mean, running_var, weight, bias)
+    x = wide(input)
+    mean, var = _moments(x, [d for d in range(x.ndim) if d != 1])
+    out = _normalized(x, mean, var, weight, bias, eps).astype(input.dtype)
+    count = input.size // max(input.shape[1], 1)
+    unbiased = var * (count / (count - 1)) if count > 1 else var
+    new_mean = _moved(running_mean, mean, momentum)
+    return out, new_mean, _moved(running_var, unbiased, momentum)
+
+
+def _normalized(x: Array, mean: Array, var: Array, weight, bias, eps: float) -> Array:
+    weight, bias = (None if p is None else _along(p, x.ndim) for p in (weight, bias))
+    return _affine((x - mean) * lax.rsqrt(var + eps), weight, bias)
+
+
+def _moved(running: Array | None, now: Array, momentum: Array) -> Array | None:
+    """The running statistic, a fraction `momentum` of the way towards this batch's."""
+    if running is None:
+        return None
+    now = lax.stop_gradient(now.reshape(running.shape)).astype(wide(running).dtype)
+    momentum = jnp.asarray(momentum, now.dtype)
+    return (lax.stop_gradient(running) * (1 - momentum) + now * momentum).astype(running.dtype)
+
+
+@op(grad="NativeBatchNormBackward0")
+def instance_norm_train(
+    input: Array,
+    running_mean: Array | None,
+    running_var: Array | None,
+    weight: Array | None,
+    bias: Array | None,
+    momentum: Array,
+    eps: float,
+) -> tuple[Array, Array | None, Array | None]:
+    """As `batch_norm_train`, with each sample's own statistics; running ones move to their mean."""
+    _check_instances(input, running_mean, running_var, weight, bias)
+    x = wide(input)
+    mean, var = _moments(x, range(2, x.ndim))
+    out = _normalized(x, mean, var, weight, bias, eps).astype(input.dtype)
+    count = math.prod(input.shape[2:])
+    new_mean = _moved(running_mean, _mean(mean, (0,)), momentum)
+    unbiased = _mean(var, (0,)) * (count / (count - 1))
+    return out, new_mean, _moved(running_var, unbiased, momentum)
+
+
+def _check_instances(input: Array, mean: Array | None, var: Array | None, weight, bias) -> None:
+    """torch runs this as a batch norm over samples times channels, and counts elements there."""
+    samples, channels = input.shape[:2]
+    given = {"running_mean": mean, "running_var": var, "weight": weight, "bias": bias}
+    for name, x in given.items():
+        if x is not None and x.size != channels:
+            raise RuntimeError(
+                f"{name} should contain {samples * channels} elements not {samples * x.size}"
+            )
+    require_kernel("batch_norm", input, "floating")
+    _check_mixed(input, mean, var, weight, bias)
+
+
+# -- layer, group, root mean square --------------------------------------------------------------
+
+
+def _check_normalized(input: Array, shape: Sequence[int], star: str, **given: Array | None) -> None:
+    shape = list(shape)
+    if not shape:
+        raise RuntimeError(
+            "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one "
+            f"element, but got normalized_shape = {shape}"
+        )
+    for name, x in given.items():
+        if x is not None and list(x.shape) != shape:
+            raise RuntimeError(
+                f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape "
+                f"{sizes(x)} and normalized_shape = {shape}"
+            )
+    if list(input.shape[-len(shape) :]) != shape:
+        listed = ", ".join(map(str, shape))
+        raise RuntimeError(
+            f"Given normalized_shape={shape}, expected input with shape [*{star}{listed}], "
+            f"but got input of size{sizes(input)}"
+        )
+
+
+@op("torch", "functional", grad="NativeLayerNormBackward0")
+def layer_norm(
+    input: Array,
+    normalized_shape: Sequence[int],
+    weight: Array | None = None,
+    bias: Array | None = None,
+    eps: float = 1e-5,
+) -> Array:
+    """Mean 0 and variance 1 over the last dimensions, then `* weight + bias`.
+
+    Shape:
+        input `(*, *normalized_shape)`, weight and bias `normalized_shape`; output as input.
+    """
+    if isinstance(normalized_shape, int):
+        raise TypeError(
+            "layer_norm(): argument 'normalized_shape' (position 2) must be tuple of ints, not int"
+        )
+    _check_normalized(input, normalized_shape, ", ", weight=weight, bias=bias)
+    require_kernel("LayerNormKernelImpl", input, "floating")
+    _check_mixed(input, weight, bias)
+    x = wide(input)
+    mean, var = _moments(x, range(x.ndim - len(normalized_shape), x.ndim))
+    return _affine((x - mean) * lax.rsqrt(var + eps), weight, bias).astype(input.dtype)
+
+
+@op("torch", "functional", grad="NativeGroupNormBackward0")
+def group_norm(
+    input: Array,
+    num_groups: int,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    eps: float = 1e-5,
+) -> Array:
+    """Mean 0 and variance 1 over each group of channels and all positions, then `* weight + bias`.
+
+    Shape:
+        input `(N, C, *)`, weight and bias `(C)`; output as input.
+    """
+    _check_groups(input, num_groups, weight=weight, bias=bias)
+    require_kernel("GroupNormKernelImpl", input, "floating")
+    _check_mixed(input, weight, bias)
+    x = wide(input).reshape(input.shape[0], num_groups, -1)
+    mean, var = _moments(x, (2,))
+    x = ((x - mean) * lax.rsqrt(var + eps)).reshape(input.shape)
+    weight, bias = (None if p is None else _along(p, x.ndim) for p in (weight, bias))
+    return _affine(x, weight, bias).astype(input.dtype)
+
+
+def _check_groups(input: Array, num_groups: int, **given: Array | None) -> None:
+    if input.ndim < 2:
+        raise RuntimeError(
+            f"Expected at least 2 dimensions for input tensor but received {input.ndim}"
+        )
+    if num_groups <= 0:
+        raise RuntimeError(f"Expected num groups to be greater than 0, got {num_groups}")
+    channels = input.shape[1]
+    if channels % num_groups:
+        raise RuntimeError(
+            "Expected number of channels in input to be divisible by num_groups, but got input of "
+            f"shape {sizes(input)} and num_groups={num_groups}"
+        )
+    for name, x in given.items():
+        if x is not None and x.shape != (channels,):
+            raise RuntimeError(
+                f"Expected {name} to be a vector of size equal to the number of channels in input, "
+                f"but got {name} of shape {sizes(x)} and input of shape {sizes(input)}"
+            )
+
+
+@op("torch", "functional")
+def rms_norm(
+    input: Array,
+    normalized_shape: Sequence[int],
+    weight: Array | None = None,
+    eps: float | None = None,
+) -> Array:
+    """`input / sqrt(mean(input^2) + eps) * weight` over the last dimensions.
+
+    Args:
+        eps: added to the mean square; None means the machine epsilon of the type computed in.
+    Source: Zhang and Sennrich, "Root Mean Square Layer Normalization", 2019.
+    """
+    _check_normalized(input, normalized_shape, "", weight=weight)
+    require_kernel("rms_norm", input, "floating", "complex")
+    x = wide(input)
+    if eps is None:
+        eps = float(jnp.finfo(x.dtype).eps)
+    axes = range(x.ndim - len(normalized_shape), x.ndim)
+    x = x * lax.rsqrt(_mean(jnp.square(x), axes) + eps)
+    if weight is None:
+        return x.astype(input.dtype)
+    return (x * weight.astype(x.dtype)).astype(input.dtype)
+
+
+# -- neighbours ----------------------------------------------------------------------------------
+
+
+@op("functional")
+def local_response_norm(
+    input: Array, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> Array:
+    """Each channel divided by `(k + alpha * mean square of `size` channels around it) ** beta`.
+
+    Shape:
+        input `(N, C, *)`; output as input.
+    Source: Krizhevsky et al., "ImageNet Classification with Deep Convolutional Neural Networks".
+    """
+    if input.ndim < 3:
+        raise ValueError(
+            "Expected 3D or higher dimensionality                          "
+            f"input (got {input.ndim} dimensions)"
+        )
+    channels = input.shape[1]
+    x = wide(input)
+    widths = [(0, 0)] * x.ndim
+    widths[1] = (size // 2, (size - 1) // 2)
+    squares = jnp.pad(jnp.square(x), widths)
+    total = sum(lax.slice_in_dim(squares, i, i + channels, axis=1) for i in range(size))
+    divisor = (total / size * alpha + k) ** beta
+    return (x / divisor).astype(input.dtype)
