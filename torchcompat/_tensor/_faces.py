@@ -233,10 +233,12 @@ def _place(row: Row, made: dict[str, Any], faces: dict[str, dict[str, Callable]]
             setattr(Tensor, title, plain)
     if "inplace" in row.faces:
         inplace = _titled(made[f"i_{row.name}"], f"{row.name}_", row)
-        for title in titles:
-            setattr(Tensor, f"{title}_", inplace)
-            if "torch" in row.faces:
-                faces.setdefault("torch", {})[f"{title}_"] = inplace
+        # torch's activations have `F.f_`, and `Tensor.f_` only where `Tensor.f` exists.
+        if "method" in row.faces or "functional" not in row.faces:
+            for title in titles:
+                setattr(Tensor, f"{title}_", inplace)
+        for face in row.faces & {"torch", "functional"}:
+            faces.setdefault(face, {}).update({f"{title}_": inplace for title in titles})
 
 
 _dtype.on_default_changed += [forget_executables, epoch.advance]
