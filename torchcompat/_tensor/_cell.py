@@ -25,6 +25,8 @@ class Cell:
         self.value = value
         self.version = 0
         self.serial = serial()
+        if state.capture is not None:
+            state.capture.made(self)
 
     def write(self, value: Any) -> None:
         """Replaces the array: an in-place write.
@@ -32,10 +34,8 @@ class Cell:
         Raises:
             RuntimeError: the write would leave a tracer behind in a tensor that outlives the trace.
         """
-        capture = state.capture
-        if capture is not None:
-            capture.wrote(self)
-        elif isinstance(value, jax.core.Tracer) and not isinstance(self.value, jax.core.Tracer):
+        leaving = isinstance(value, jax.core.Tracer) and not isinstance(self.value, jax.core.Tracer)
+        if leaving and state.capture is None:
             raise RuntimeError(
                 "in-place write to a tensor from outside of the function that JAX is tracing; "
                 "pass the module or tensor as an argument, or use torchcompat.compile"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import copy
+import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -128,7 +129,7 @@ def to_tensor(x: Any) -> Any:
 
 
 def map_nested(function: Callable, x: Any) -> Any:
-    """`function` of every leaf of nested tuples, named tuples, lists and dicts (types kept)."""
+    """`function` of every leaf of nested tuples, lists, mappings and dataclasses (types kept)."""
     if isinstance(x, tuple):
         items = [map_nested(function, one) for one in x]
         return type(x)(*items) if hasattr(x, "_fields") else type(x)(items)
@@ -137,6 +138,9 @@ def map_nested(function: Callable, x: Any) -> Any:
     if isinstance(x, dict):
         items = {key: map_nested(function, one) for key, one in x.items()}
         return items if type(x) is dict else _as_mapping(x, items)
+    if dataclasses.is_dataclass(x) and not isinstance(x, type):
+        names = [f.name for f in dataclasses.fields(x) if f.init]
+        return dataclasses.replace(x, **{n: map_nested(function, getattr(x, n)) for n in names})
     return function(x)
 
 

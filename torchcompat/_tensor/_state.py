@@ -8,11 +8,17 @@ from typing import Any
 
 
 class _State(threading.local):
-    """Per-thread modes. `capture` is the running `Capture` of a compile, or None."""
+    """Per-thread modes.
+
+    Attributes:
+        capture: the running `Capture` of a compile, or None.
+        hook_runner: None, or what module hooks are called through: `hook_runner(hook, *args)`.
+    """
 
     grad_enabled: bool = True
     inference: bool = False
     capture: Any = None
+    hook_runner: Any = None
 
 
 state = _State()

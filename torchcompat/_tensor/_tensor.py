@@ -90,7 +90,7 @@ class Tensor:
         cell = self._cell
         capture = state.capture
         if capture is not None:
-            capture.read(self)
+            capture.met(self)
         value = cell.value
         if self._layout is None:
             return value
@@ -103,11 +103,11 @@ class Tensor:
 
     def _write(self, value: jax.Array) -> None:
         """Writes `value` (of this tensor's shape and dtype) to the storage: every alias sees it."""
+        if state.capture is not None:
+            state.capture.met(self)
         if self._layout is None:
             self._cell.write(value)
             return
-        if state.capture is not None:
-            state.capture.read(self)
         if _layout.overlaps_itself(self._layout):
             raise RuntimeError(
                 "unsupported operation: more than one element of the written-to tensor refers to a "

@@ -1,0 +1,86 @@
+"""State capture: long-lived storages that a trace reads become inputs, those it writes, outputs."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import jax
+
+from torchcompat import _random
+from torchcompat._tensor import Cell, Tensor
+from torchcompat._tensor._state import serial, state
+
+
+class Retrace(Exception):
+    """The trace met state that was not among its inputs; it must be run again with it."""
+
+
+class Capture:
+    """One trace of one function. While it runs, the captured cells hold tracers.
+
+    Args:
+        cells: storages known to be state; each is an input of the trace.
+        values: the tracers that stand for them.
+
+    Attributes:
+        missing: long-lived tensors that the trace met although their storage is no input.
+        modules: modules called during the trace, by identity.
+        observed: calls of hooks that only look, to be made after each run: `(hook, *arguments)`.
+    """
+
+    def __init__(self, cells: list[Any], values: list[Any]) -> None:
+        self.cells = cells
+        self.values = values
+        self.missing: dict[int, Tensor] = {}
+        self.modules: dict[int, Any] = {}
+        self.observed: list[tuple] = []
+        self._known = {id(cell) for cell in cells}
+        self._views: list[Tensor] = []
+        self._made: list[weakref.ref] = []
+
+    # -- called by Tensor, Cell and Module while the capture runs ---------------------------------
+
+    def met(self, tensor: Tensor) -> None:
+        """`tensor` is about to be read or written."""
+        cell = tensor._cell
+        if cell.serial < self._start and id(cell) not in self._known:
+            self.missing[id(cell)] = tensor
+
+    def made(self, cell: Cell) -> None:
+        self._made.append(weakref.ref(cell))
+
+    def cached(self, view: Tensor) -> None:
+        """`view` has just kept a tracer as its value."""
+        self._views.append(view)
+
+    def called(self, module: Any) -> None:
+        self.modules[id(module)] = module
+
+    # -- the trace ---------------------------------------------------------------------------------
+
+    def __enter__(self) -> Capture:
+        self._start = serial()
+        self._before = [cell.value for cell in self.cells]
+        for cell, value in zip(self.cells, self.values):
+            cell.value = value
+        state.capture = self
+        self._carried, _random.state.carried_keys = _random.state.carried_keys, True
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        state.capture = None
+        _random.state.carried_keys = self._carried
+        for cell, value in zip(self.cells, self._before):
+            cell.value = value
+        for view in self._views:
+            view._cache = view._seen = None
+
+    def written(self) -> list[int]:
+        """Positions of the captured cells that the trace has written."""
+        return [i for i, (c, v) in enumerate(zip(self.cells, self.values)) if c.value is not v]
+
+    def survivors(self) -> list[Cell]:
+        """Storages made during the trace that something still holds, with a tracer in them."""
+        alive = (ref() for ref in self._made)
+        return [c for c in alive if c is not None and isinstance(c.value, jax.core.Tracer)]

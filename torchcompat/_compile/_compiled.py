@@ -1,0 +1,99 @@
+"""`compile`: one XLA program per input signature, with the state it reads and writes carried along."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from torchcompat import _random
+from torchcompat._compile import _guards, _observe
+from torchcompat._compile._capture import Capture, Retrace
+from torchcompat._compile._executable import Executable
+from torchcompat._compile._tree import flatten
+from torchcompat._tensor import Tensor
+from torchcompat._tensor._state import epoch, state
+from torchcompat.nn.modules.module import Module
+
+MAX_EXECUTABLES = 64
+
+
+class Compiled:
+    """A function whose calls run as one cached XLA program each.
+
+    Attributes:
+        roots: modules whose state and settings the programs depend on.
+        extra: other long-lived tensors that traces have met.
+    """
+
+    def __init__(self, function: Callable) -> None:
+        self.function = function
+        self.roots: list[Module] = [function] if isinstance(function, Module) else []
+        self.extra: dict[int, Tensor] = {}
+        self.verdicts = _observe.Verdicts()
+        self._table: OrderedDict[tuple, Executable] = OrderedDict()
+        self._guards: dict[tuple, int] = {}
+        self._epoch = -1
+        self._guard = 0
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if state.capture is not None:
+            return self.function(*args, **kwargs)
+        leaves: list = []
+        signature = flatten((args, kwargs) if kwargs else args, leaves), state.grad_enabled
+        if self._epoch != epoch.value:
+            self._look()
+        found = self._table.get((self._guard, signature))
+        if found is not None:
+            return found(leaves)
+        return self._first_call(signature, args, kwargs, leaves)
+
+    def _first_call(self, signature: tuple, args: tuple, kwargs: dict, leaves: list) -> Any:
+        while True:
+            key = self._guard, signature
+            made = self._make(args, kwargs)
+            try:
+                result = made(leaves)
+                break
+            except Retrace:
+                self._look()
+            except _observe.Unjudged:
+                with _observe.hook_runner(self.verdicts.judge):
+                    return self.function(*args, **kwargs)
+        self._table[key] = made
+        # A forward that sets attributes leaves other settings behind than it found.
+        self._look()
+        self._table[self._guard, signature] = made
+        while len(self._table) > MAX_EXECUTABLES:
+            self._table.popitem(last=False)
+        return result
+
+    def _make(self, args: tuple, kwargs: dict) -> Executable:
+        return Executable(
+            self.function,
+            (args, kwargs),
+            list(self._tensors()),
+            [_random.default_generator.key_cell],
+            self.verdicts,
+            self._adopt,
+        )
+
+    def _tensors(self) -> list[Tensor]:
+        own = _guards.tensors_of(_guards.modules_of(self.roots))
+        return list({id(t): t for t in (*own, *self.extra.values())}.values())
+
+    def _look(self) -> None:
+        """Describes the state anew and finds (or gives) the number that stands for it."""
+        self._epoch = epoch.value
+        modules = _guards.modules_of(self.roots)
+        description = _guards.describe(modules, self._tensors())
+        self._guard = self._guards.setdefault(description, len(self._guards))
+        for one in self._table.values():
+            one.refresh()
+
+    def _adopt(self, capture: Capture) -> bool:
+        """Takes up the state and modules that a trace met; returns whether any state was new."""
+        known = set(map(id, _guards.modules_of(self.roots)))
+        self.roots += [m for key, m in capture.modules.items() if key not in known]
+        self.extra |= {id(t): t for t in capture.missing.values()}
+        return bool(capture.missing)
