@@ -12,7 +12,7 @@ from torchcompat._tensor import Cell, Tensor
 from torchcompat._tensor._state import serial, state
 
 
-class Retrace(Exception):
+class Retrace(BaseException):
     """The trace met state that was not among its inputs; it must be run again with it."""
 
 

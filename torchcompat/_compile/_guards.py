@@ -13,8 +13,8 @@ from typing import Any
 from torchcompat import _dtype
 from torchcompat._compile._tree import Same, static
 from torchcompat._tensor import Tensor
-from torchcompat._tensor._state import state
-from torchcompat.nn.modules.module import Module, global_hooks
+from torchcompat.nn.modules import _global
+from torchcompat.nn.modules.module import Module
 
 _OWN = {"_tc_version", "_tc_described", "_tc_static", "_compiled_call_impl"}
 
@@ -42,7 +42,7 @@ def _described(module: Module) -> Any:
     """One module's own attributes; kept until its version changes."""
     attributes = module.__dict__
     kept = attributes.get("_tc_described")
-    version = attributes.get("_tc_version")
+    version = module._structure_version
     if kept is None or kept[0] != version:
         items = tuple((n, _describe(x)) for n, x in attributes.items() if n not in _OWN)
         attributes["_tc_described"] = kept = version, (Same(module), items)
@@ -61,10 +61,6 @@ def describe(modules: Iterable[Module], tensors: Iterable[Tensor]) -> tuple:
         )
         for t in tensors
     )
-    hooks = tuple(map(_describe, global_hooks()))
-    return tuple(map(_described, modules)), states, hooks, _dtype.get_default_dtype().name
+    settings = _global.clock.value, _dtype.get_default_dtype().name
+    return tuple(map(_described, modules)), states, settings
 
-
-def modes() -> tuple:
-    """The thread's modes that a trace depends on."""
-    return state.grad_enabled, state.inference

@@ -17,8 +17,8 @@ from torchcompat._tensor._dispatch import map_nested
 from torchcompat._tensor._state import state
 
 
-class Unjudged(Exception):
-    """The trace met a hook that has not run yet."""
+class Unjudged(BaseException):
+    """The trace met a hook that has not run yet. No `Exception`: user code must not catch it."""
 
 
 class Verdicts:

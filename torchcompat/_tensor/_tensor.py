@@ -318,7 +318,7 @@ def _flatten(tensor: Tensor) -> tuple[tuple, bool]:
 
 
 def _unflatten(kind: type, requires_grad: bool, children: tuple) -> Tensor:
-    self = kind.__new__(kind)
+    self = Tensor.__new__(kind)
     self._cell = Cell(children[0])
     self._requires_grad = requires_grad
     return self
