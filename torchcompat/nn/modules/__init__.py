@@ -1,0 +1,3 @@
+"""Layers, in torch's own file names."""
+
+from torchcompat.nn.modules.module import *  # noqa: F403

@@ -1,0 +1,5 @@
+"""Utilities that are not layers."""
+
+from torchcompat.utils import hooks
+
+__all__ = ["hooks"]
