@@ -83,7 +83,11 @@ def operands(*values: Any, floating: bool = False) -> tuple[list[jax.Array], dty
 
 def check_broadcast(*values: Any) -> None:
     """Raises torch's error where the sizes of the operands do not broadcast."""
-    shapes = [np.shape(x) for x in values if x is not None]
+    check_sizes(*[np.shape(x) for x in values if x is not None])
+
+
+def check_sizes(*shapes: tuple[int, ...]) -> None:
+    """Raises torch's error where the sizes do not broadcast."""
     if len(set(shapes)) < 2:
         return
     rank = max(map(len, shapes))
