@@ -87,7 +87,7 @@ def _rebuild_parameter_with_state(
 
 
 class _BufferMeta(type):
-    """A buffer is any Tensor that carries the mark, as in torch; `Buffer` itself has no instances."""
+    """Any Tensor that carries the mark is a buffer; `Buffer` itself has no instances."""
 
     def __instancecheck__(cls, instance: Any) -> bool:
         if cls is Buffer:

@@ -1,3 +1,4 @@
 """Layers, in torch's own file names."""
 
+from torchcompat.nn.modules.container import *  # noqa: F403
 from torchcompat.nn.modules.module import *  # noqa: F403

@@ -111,7 +111,7 @@ class Attributes:
         self._mark_persistent(name, persistent)
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
-        """Adds a parameter under `name`; None reserves the name and stays out of the `state_dict`."""
+        """Adds a parameter; None reserves the name and stays out of the `state_dict`."""
         if "_parameters" not in self.__dict__:
             raise AttributeError("cannot assign parameter before Module.__init__() call")
         self._check_name("parameter", name, self._parameters)
@@ -258,7 +258,7 @@ def _check_parameter(name: str, param: Any) -> None:
         )
     if param.grad_fn is not None:
         raise ValueError(
-            f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created "
-            f"explicitly. To express '{name}' as a function of another Tensor, compute the value in "
-            "the forward() method."
+            f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be "
+            f"created explicitly. To express '{name}' as a function of another Tensor, compute the "
+            "value in the forward() method."
         )

@@ -9,7 +9,6 @@ from typing import Any
 from torchcompat._tensor import Tensor, as_array
 from torchcompat._tensor._dispatch import ARRAYS, holds, map_nested, to_tensor
 from torchcompat._tensor._state import state
-from torchcompat._tensor._state import state
 from torchcompat.nn.modules import _global
 from torchcompat.nn.modules._hooks import Hooks
 
@@ -85,7 +84,7 @@ class Calls(Hooks):
             raise
 
     def _hooks_after(self) -> list[tuple[int, Callable, bool, bool]]:
-        """The hooks after forward: its id, whether it takes keywords, whether it is called always."""
+        """Of each hook after forward: id, hook, whether it takes keywords, if called always."""
         found = []
         for hooks, with_kwargs, always in (
             (

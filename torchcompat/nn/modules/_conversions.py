@@ -19,13 +19,13 @@ _COMPLEX = (
     "Complex modules are a new feature under active development whose design may change, "
     "and some modules might not work as expected when using complex tensors as parameters or "
     "buffers. Please file an issue at "
-    "https://github.com/pytorch/pytorch/issues/new?template=bug-report.yml if a complex module does "
-    "not work as expected."
+    "https://github.com/pytorch/pytorch/issues/new?template=bug-report.yml if a complex module "
+    "does not work as expected."
 )
 
 
 class Conversions(Loading):
-    """`to`, `half`, `cuda`, `to_empty` and the like. All change the module in place and return it."""
+    """`to`, `half`, `cuda`, `to_empty` and the like: all work in place and return the module."""
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """Replaces the data of each parameter, gradient and buffer by `fn` of it."""
@@ -81,7 +81,7 @@ class Conversions(Loading):
         return self._cast_floating(_dtype.bfloat16)
 
     def type(self, dst_type: Any) -> Self:
-        """Casts all parameters and buffers to `dst_type`, a dtype or a name like torch.FloatTensor."""
+        """Casts all parameters and buffers to a dtype or a type such as "torch.FloatTensor"."""
         return self._apply(lambda t: t.type(dst_type))
 
     def cpu(self) -> Self:
@@ -105,7 +105,8 @@ class Conversions(Loading):
         return self._to_kind("mtia", device)
 
     def _to_kind(self, kind: str, device: Any) -> Self:
-        where = _device.device(kind, device) if device is None or isinstance(device, int) else device
+        numbered = device is None or isinstance(device, int)
+        where = _device.device(kind, device) if numbered else _device.device(device)
         return self._apply(lambda t: t.to(where))
 
     def to_empty(self, *, device: Any, recurse: bool = True) -> Self:

@@ -71,7 +71,7 @@ def register_module_buffer_registration_hook(hook: Callable) -> RemovableHandle:
 
 
 def register_module_forward_pre_hook(hook: Callable) -> RemovableHandle:
-    """Calls `hook(module, args)` before every module's forward; its result replaces the arguments."""
+    """Calls `hook(module, args)` before every forward; its result replaces the arguments."""
     return _add(forward_pre_hooks, hook)
 
 

@@ -62,9 +62,7 @@ class Hooks(Traversal):
             marks.append(self._forward_hooks_always_called)
         return _add(self._forward_hooks, hook, prepend, *marks)
 
-    def register_full_backward_hook(
-        self, hook: Callable, prepend: bool = False
-    ) -> RemovableHandle:
+    def register_full_backward_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
         """Calls `hook(module, grad_input, grad_output)` when `backward()` has passed this module.
 
         A result other than None replaces `grad_input`. The hook does not see gradients that JAX
@@ -90,8 +88,8 @@ class Hooks(Traversal):
     ) -> RemovableHandle:
         if self._is_full_backward_hook is (not full):
             raise RuntimeError(
-                "Cannot use both regular backward hooks and full backward hooks on a single Module. "
-                "Please use only one of them."
+                "Cannot use both regular backward hooks and full backward hooks on a single "
+                "Module. Please use only one of them."
             )
         self._is_full_backward_hook = full
         return _add(self._backward_hooks, hook, prepend)

@@ -240,8 +240,8 @@ def _copy(key: str, member: Tensor, value: Tensor) -> None:
         raise NotImplementedError("Cannot copy out of meta tensor; no data!")
     if isinstance(member._cell.value, jax.ShapeDtypeStruct):
         warnings.warn(
-            f"for {key}: copying from a non-meta parameter in the checkpoint to a meta parameter in "
-            "the current model, which is a no-op. (Did you mean to pass `assign=True` to assign "
+            f"for {key}: copying from a non-meta parameter in the checkpoint to a meta parameter "
+            "in the current model, which is a no-op. (Did you mean to pass `assign=True` to assign "
             "items in the state dictionary to their corresponding key in the module instead of "
             "copying them in place?)"
         )

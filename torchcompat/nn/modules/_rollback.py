@@ -9,7 +9,7 @@ from torchcompat._tensor._state import epoch
 
 
 class Snapshot:
-    """The members of a module tree and their values. Arrays are immutable, so this copies nothing."""
+    """The members of a module tree and their values (references: arrays are immutable)."""
 
     def __init__(self, root: Any) -> None:
         self.homes: list[tuple[dict, dict]] = []

@@ -19,7 +19,7 @@ from torchcompat.nn.modules._global import (
     register_module_module_registration_hook,
     register_module_parameter_registration_hook,
 )
-from torchcompat.nn.modules._loading import _IncompatibleKeys
+from torchcompat.nn.modules._loading import _IncompatibleKeys as _IncompatibleKeys
 
 __all__ = [
     "Module",
@@ -126,7 +126,7 @@ class Module(Conversions):
         return self
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
-        """Has calls of this module run compiled. The arguments are those of `torchcompat.compile`."""
+        """Has calls of this module run compiled; takes the arguments of `torchcompat.compile`."""
         if compiler is None:
             raise RuntimeError("Module.compile needs torchcompat.compile: import torchcompat")
         self._compiled_call_impl = compiler(self._call_impl, *args, **kwargs)
