@@ -1,11 +1,40 @@
-"""PyTorch's module API on JAX and Flax."""
+"""PyTorch's module API on JAX and Flax: `import torchcompat as torch`."""
+# ruff: noqa: F403
+
+import math as _math
 
 from torchcompat import _ops as _ops
-from torchcompat._tensor import Size, Tensor
-from torchcompat._tensor import _convert as _convert
+from torchcompat import nn as nn
+from torchcompat._compile import compile as compile
+from torchcompat._device import device as device
+from torchcompat._device import get_default_device as get_default_device
+from torchcompat._device import set_default_device as set_default_device
+from torchcompat._dtype import BY_NAME as _BY_NAME
+from torchcompat._dtype import dtype as dtype
+from torchcompat._dtype import get_default_dtype as get_default_dtype
+from torchcompat._dtype import promote_types as promote_types
+from torchcompat._dtype import set_default_dtype as set_default_dtype
+from torchcompat._tensor import Size as Size
+from torchcompat._tensor import Tensor as Tensor
 from torchcompat._tensor import _operators as _operators
+from torchcompat._tensor._autograd import enable_grad as enable_grad
+from torchcompat._tensor._autograd import inference_mode as inference_mode
+from torchcompat._tensor._autograd import is_grad_enabled as is_grad_enabled
+from torchcompat._tensor._autograd import no_grad as no_grad
+from torchcompat._tensor._autograd import set_grad_enabled as set_grad_enabled
 from torchcompat._tensor._creation import *
 from torchcompat._tensor._factory import *
 from torchcompat._tensor._faces import FUNCTIONS as _FUNCTIONS
+from torchcompat._tensor._overloads import *
+from torchcompat._tensor._shaping import *
+from torchcompat import func as func
+from torchcompat.nn import *
 
-globals().update(_FUNCTIONS["torch"])
+e, pi, inf, nan, newaxis = _math.e, _math.pi, _math.inf, _math.nan, None
+__version__ = "0.1.0"
+
+globals().update(_BY_NAME)
+# Functions written by hand (overloads, creation) take precedence over an op's generated face.
+for _name, _function in _FUNCTIONS["torch"].items():
+    globals().setdefault(_name, _function)
+del _name, _function
