@@ -117,7 +117,7 @@ def isclose(
     return close | (jnp.isfinite(gap) & (gap <= atol + jnp.abs(rtol * b)))
 
 
-@op("torch", differentiable=False)
+@op(differentiable=False)
 def _same(input: Array, other: Array) -> Array:
     """Whether all elements are equal (the sizes are known to be)."""
     return jnp.all(jnp.equal(*promote(input, other)))
