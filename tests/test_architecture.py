@@ -24,6 +24,8 @@ FLOORS = {
     "torchcompat.nn": 4,
     "torchcompat._compile": 5,
     "torchcompat.func": 5,
+    "torchcompat.linalg": 3,
+    "torchcompat.special": 3,
     "torchcompat.serialization": 5,
     "torchcompat": 6,
     "converters": 7,

@@ -25,9 +25,14 @@ from torchcompat._tensor._autograd import set_grad_enabled as set_grad_enabled
 from torchcompat._tensor._creation import *
 from torchcompat._tensor._factory import *
 from torchcompat._tensor._faces import FUNCTIONS as _FUNCTIONS
+from torchcompat._tensor._linalg import *
 from torchcompat._tensor._overloads import *
+from torchcompat._tensor._bits import *
+from torchcompat._tensor._combining import *
 from torchcompat._tensor._shaping import *
 from torchcompat import func as func
+from torchcompat import linalg as linalg
+from torchcompat import special as special
 from torchcompat.nn import *
 
 e, pi, inf, nan, newaxis = _math.e, _math.pi, _math.inf, _math.nan, None

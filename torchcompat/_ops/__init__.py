@@ -5,6 +5,7 @@ from torchcompat._ops import (
     arithmetic,
     attention,
     bitwise,
+    chains,
     class_loss,
     comparison,
     conv,
@@ -19,6 +20,7 @@ from torchcompat._ops import (
     multihead,
     norm,
     norms,
+    padding,
     pooling,
     products,
     rearranging,
@@ -29,6 +31,7 @@ from torchcompat._ops import (
     sorting,
     special,
     unary,
+    unfolding,
 )
 
 __all__ = [
@@ -36,6 +39,7 @@ __all__ = [
     "arithmetic",
     "attention",
     "bitwise",
+    "chains",
     "class_loss",
     "comparison",
     "conv",
@@ -50,6 +54,7 @@ __all__ = [
     "multihead",
     "norm",
     "norms",
+    "padding",
     "pooling",
     "products",
     "rearranging",
@@ -60,4 +65,5 @@ __all__ = [
     "sorting",
     "special",
     "unary",
+    "unfolding",
 ]

@@ -1,0 +1,5 @@
+"""Linear algebra, `torch.linalg`: the op registry's functions of that face."""
+
+from torchcompat._tensor._faces import FUNCTIONS as _FUNCTIONS
+
+globals().update(_FUNCTIONS["linalg"])
