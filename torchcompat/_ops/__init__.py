@@ -32,6 +32,7 @@ from torchcompat._ops import (
     special,
     unary,
     unfolding,
+    writing,
 )
 
 __all__ = [
@@ -66,4 +67,5 @@ __all__ = [
     "special",
     "unary",
     "unfolding",
+    "writing",
 ]

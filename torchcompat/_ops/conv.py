@@ -1,0 +1,211 @@
+"""Convolutions over one, two or three spatial dimensions."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+
+from jax import lax
+from jax import numpy as jnp
+
+from torchcompat._ops._errors import cpp_name, require_kernel, scalar, sizes
+from torchcompat._ops._registry import Array, op
+
+_DOCUMENTATION = """Convolution (cross-correlation) over {n} spatial dimension{s}.
+
+Args:
+    stride, dilation: steps in elements, one for all dimensions or one each.
+    padding: zeros a side in elements, or `"same"` (output as large as input) or `"valid"` (none).
+    groups: blocks that input and output channels are divided into.
+
+Shape:
+    input `(N, C, {dims})` or `(C, {dims})`, weight `(C_out, C/groups, {kernel})`, bias `(C_out)`;
+    output `(N, C_out, {out})` or without N.
+"""
+
+
+def _make(n: int) -> Callable:
+    def conv(
+        input: Array,
+        weight: Array,
+        bias: Array | None = None,
+        stride: int | Sequence[int] = 1,
+        padding: int | Sequence[int] | str = 0,
+        dilation: int | Sequence[int] = 1,
+        groups: int = 1,
+    ) -> Array:
+        return _conv_nd(n, input, weight, bias, stride, padding, dilation, groups)
+
+    letters = "DHW"[3 - n :] if n > 1 else "L"
+    conv.__doc__ = _DOCUMENTATION.format(
+        n=n,
+        s="s" * (n > 1),
+        dims=", ".join(letters),
+        kernel=", ".join(f"k{x}" for x in letters),
+        out=", ".join(f"{x}_out" for x in letters),
+    )
+    return op("torch", "functional", name=f"conv{n}d", grad="ConvolutionBackward0")(conv)
+
+
+conv1d, conv2d, conv3d = map(_make, (1, 2, 3))
+
+
+def _conv_nd(n: int, input, weight, bias, stride, padding, dilation, groups) -> Array:
+    if input.ndim not in (n + 1, n + 2):
+        raise RuntimeError(
+            f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to conv{n}d, "
+            f"but got input of size: {sizes(input)}"
+        )
+    if input.ndim == n + 1:
+        batched = _conv_nd(n, input[None], weight, bias, stride, padding, dilation, groups)
+        return batched[0]
+    spatial = _spatial_rank(weight)
+    stride = per_dimension("stride", stride, n, spatial)
+    dilation = per_dimension("dilation", dilation, n, spatial)
+    kernel = weight.shape[2:]
+    pads = _pads(padding, n, spatial, stride, dilation, kernel)
+    _check(input, weight, bias, groups, stride, pads, dilation)
+    out = _correlate(input, weight, stride, pads, dilation, groups)
+    return out if bias is None else out + bias.reshape(-1, *(1,) * n)
+
+
+def _spatial_rank(weight: Array) -> int:
+    if weight.ndim < 3:
+        raise RuntimeError("weight should have at least three dimensions")
+    return weight.ndim - 2
+
+
+def per_dimension(name: str, value: int | Sequence[int], n: int, spatial: int) -> tuple[int, ...]:
+    """A parameter given once or for each dimension, checked against the kernel's rank."""
+    values = (value,) * n if isinstance(value, int) else tuple(value)
+    if len(values) not in (1, spatial):
+        raise RuntimeError(
+            f"expected {name} to be a single integer value or a list of {spatial} values to match "
+            f"the convolution dimensions, but got {name}={list(values)}"
+        )
+    return values * spatial if len(values) == 1 else values
+
+
+def _pads(padding, n, spatial, stride, dilation, kernel) -> tuple[tuple[int, int], ...]:
+    """`(before, after)` in elements of each spatial dimension."""
+    if not isinstance(padding, str):
+        values = per_dimension("padding", padding, n, spatial)
+        if min(values) < 0:
+            raise RuntimeError("negative padding is not supported")
+        return tuple((p, p) for p in values)
+    if padding == "valid":
+        return ((0, 0),) * spatial
+    if padding != "same":
+        raise RuntimeError(f"Invalid padding string: '{padding}'")
+    if any(s != 1 for s in stride):
+        raise RuntimeError("padding='same' is not supported for strided convolutions")
+    totals = [d * (k - 1) for d, k in zip(dilation, kernel)]
+    return tuple((total // 2, total - total // 2) for total in totals)
+
+
+def _check(input, weight, bias, groups, stride, pads, dilation) -> None:
+    for name, least in (("stride", min(stride)), ("dilation", min(dilation)), ("groups", groups)):
+        if least <= 0:
+            raise RuntimeError(f"non-positive {name} is not supported")
+    out_channels, depth = weight.shape[:2]
+    if out_channels < groups:
+        raise RuntimeError(
+            f"Given groups={groups}, expected weight to be at least {groups} at dimension 0, "
+            f"but got weight of size {sizes(weight)} instead"
+        )
+    if out_channels % groups:
+        raise RuntimeError(
+            f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, "
+            f"but got weight of size [{sizes(weight)}] instead"
+        )
+    if input.shape[1] != depth * groups:
+        raise RuntimeError(
+            f"Given groups={groups}, weight of size {sizes(weight)}, expected input{sizes(input)} "
+            f"to have {depth * groups} channels, but got {input.shape[1]} channels instead"
+        )
+    if bias is not None and bias.shape != (out_channels,):
+        raise RuntimeError(
+            f"Given weight of size {sizes(weight)}, expected bias to be 1-dimensional with "
+            f"{out_channels} elements, but got bias of size {sizes(bias)} instead"
+        )
+    _check_room(input, weight, pads, dilation)
+    _check_types(input, weight, bias)
+
+
+def _check_room(input: Array, weight: Array, pads, dilation) -> None:
+    room = [size + sum(p) for size, p in zip(input.shape[2:], pads)]
+    reach = [d * (k - 1) + 1 for d, k in zip(dilation, weight.shape[2:])]
+    if any(r > size for r, size in zip(reach, room)):
+        raise RuntimeError(
+            f"Calculated padded input size per channel: ({' x '.join(map(str, room))}). "
+            f"Kernel size: ({' x '.join(map(str, reach))}). "
+            "Kernel size can't be greater than actual input size"
+        )
+
+
+def _check_types(input: Array, weight: Array, bias: Array | None) -> None:
+    if bias is not None and bias.dtype != input.dtype:
+        raise RuntimeError(
+            f"Input type ({cpp_name(input)}) and bias type ({cpp_name(bias)}) should be the same"
+        )
+    require_kernel("slow_conv2d_cpu", input, "floating", "complex", "integer")
+    if weight.dtype == input.dtype:
+        return
+    if input.dtype.name not in ("float32", "bfloat16", "complex64", "complex128"):
+        raise RuntimeError(f"expected scalar type {scalar(input)} but found {scalar(weight)}")
+    plain = input.dtype.name == "float32"
+    own = "torch.FloatTensor" if plain else f"CPU{scalar(input)}Type"
+    other = (
+        ""
+        if input.dtype.kind == "c"
+        else " or input should be a MKLDNN tensor and weight is a dense tensor"
+    )
+    raise RuntimeError(
+        f"Input type ({own}) and weight type (torch.{scalar(weight)}Tensor) "
+        f"should be the same{other}"
+    )
+
+
+def _correlate(x: Array, weight: Array, stride, pads, dilation, groups: int) -> Array:
+    def general(x: Array, weight: Array) -> Array:
+        return lax.conv_general_dilated(
+            x,
+            weight,
+            stride,
+            pads,
+            rhs_dilation=dilation,
+            feature_group_count=groups,
+            precision=lax.Precision.HIGHEST,
+        )
+
+    def shifted(x: Array, weight: Array) -> Array:
+        return _depthwise(x, weight, stride, pads, dilation)
+
+    if groups == 1 or weight.shape[1] != 1:
+        return general(x, weight)
+    return lax.platform_dependent(x, weight, cpu=shifted, default=general)
+
+
+def _depthwise(x: Array, weight: Array, stride, pads, dilation) -> Array:
+    """One input channel an output channel, as a sum of shifted products.
+
+    XLA's CPU path takes 3 to 40 times as long for such a convolution (jax 0.10.2). The barrier
+    keeps it from computing the padding again for each shift.
+    """
+    x = jnp.repeat(x, weight.shape[0] // x.shape[1], axis=1)
+    x = lax.optimization_barrier(jnp.pad(x, ((0, 0), (0, 0), *pads)))
+    total = None
+    for tap in itertools.product(*map(range, weight.shape[2:])):
+        one = weight[(slice(None), 0, *tap)].reshape(1, -1, *(1,) * len(tap))
+        product = _shift(x, tap, weight.shape[2:], stride, dilation) * one
+        total = product if total is None else total + product
+    return total
+
+
+def _shift(x: Array, tap, kernel, stride, dilation) -> Array:
+    """What kernel element `tap` sees at each output position."""
+    starts, ends = [0, 0], list(x.shape[:2])
+    for size, t, k, d in zip(x.shape[2:], tap, kernel, dilation):
+        starts.append(t * d)
+        ends.append(t * d + size - d * (k - 1))
+    return lax.slice(x, starts, ends, (1, 1, *stride))
