@@ -26,7 +26,9 @@ from torchcompat._tensor._creation import *
 from torchcompat._tensor._factory import *
 from torchcompat._tensor._faces import FUNCTIONS as _FUNCTIONS
 from torchcompat._tensor._linalg import *
+from torchcompat._tensor._memory import *
 from torchcompat._tensor._overloads import *
+from torchcompat._tensor._properties import *
 from torchcompat._tensor._bits import *
 from torchcompat._tensor._combining import *
 from torchcompat._tensor._shaping import *

@@ -1,20 +1,12 @@
-"""Views as torch has them: size, stride and offset over a storage, and how to read and write one.
+"""Views as torch has them: size, stride and offset over a storage, and the rules that make them.
 
-A layout is `(size, stride, offset)` in elements. The rules below compute the layout of each kind of
-view; `read` and `write` carry values between a storage and a layout over it. A layout made by
-slicing, permuting and reshaping is turned into exactly those operations (`_plan`), so XLA sees
-slices and transposes; anything else (overlapping or wrapping strides) goes through explicit indices.
+A layout is `(size, stride, offset)` in elements. `_strided.py` reads and writes the values it names.
 """
 
 from __future__ import annotations
 
 import math
-from functools import lru_cache, partial
-from typing import NamedTuple
-
-import jax
-import numpy as np
-from jax import numpy as jnp
+from functools import lru_cache
 
 Layout = tuple[tuple[int, ...], tuple[int, ...], int]
 
@@ -29,6 +21,7 @@ def contiguous_strides(size: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(reversed(strides))
 
 
+@lru_cache(4096)
 def contiguous(size: tuple[int, ...]) -> Layout:
     return size, contiguous_strides(size), 0
 
@@ -133,92 +126,6 @@ def unfolded(layout: Layout, dim: int, length: int, step: int) -> Layout:
         (*stride[:dim], stride[dim] * step, *stride[dim + 1 :], stride[dim]),
         offset,
     )
-
-
-class _Plan(NamedTuple):
-    """A layout as pad, reshape to `grid`, slice, transpose to dimension order, broadcast."""
-
-    grid: tuple[int, ...]
-    starts: tuple[int, ...]
-    axes: tuple[int, ...]
-    lengths: tuple[int, ...]
-
-
-@lru_cache(4096)
-def _plan(total: int, layout: Layout) -> _Plan | None:
-    size, stride, offset = layout
-    if 0 in size:
-        return None
-    axes = [d for d in range(len(size)) if size[d] > 1 and stride[d] > 0]
-    axes.sort(key=lambda d: -stride[d])
-    steps = [stride[d] for d in axes]
-    if any(step % after for step, after in zip(steps, steps[1:])) or len(set(steps)) < len(steps):
-        return None
-    grid, starts, rest = [], [], offset
-    before = None
-    for step in steps:
-        grid.append(-(-total // step) if before is None else before // step)
-        starts.append(rest // step)
-        rest %= step
-        before = step
-    grid.append(before if before is not None else total)
-    starts.append(rest)
-    lengths = [size[d] for d in axes] + [1]
-    if any(start + n > room for start, n, room in zip(starts, lengths, grid)):
-        return None
-    return _Plan(tuple(grid), tuple(starts), tuple(axes), tuple(lengths))
-
-
-def _indices(layout: Layout) -> np.ndarray:
-    size, stride, offset = layout
-    index = np.full((), offset, np.int64)
-    for n, s in zip(size, stride):
-        index = index[..., None] + np.arange(n, dtype=np.int64) * s
-    return index.reshape(size)
-
-
-def _to_grid(storage: jax.Array, plan: _Plan) -> jax.Array:
-    flat = storage.reshape(-1)
-    missing = math.prod(plan.grid) - flat.size
-    if missing:
-        flat = jnp.concatenate([flat, jnp.zeros(missing, flat.dtype)])
-    return flat.reshape(plan.grid)
-
-
-def _window(plan: _Plan) -> tuple[slice, ...]:
-    return tuple(slice(a, a + n) for a, n in zip(plan.starts, plan.lengths))
-
-
-@partial(jax.jit, static_argnums=1)
-def read(storage: jax.Array, layout: Layout) -> jax.Array:
-    """The values of `layout` over `storage`."""
-    size = layout[0]
-    plan = _plan(storage.size, layout)
-    if plan is None:
-        return storage.reshape(-1)[_indices(layout)] if 0 not in size else jnp.zeros(size, storage.dtype)
-    part = _to_grid(storage, plan)[_window(plan)]
-    order = sorted(range(len(plan.axes)), key=lambda i: plan.axes[i])
-    part = part.reshape(part.shape[:-1]).transpose(order)
-    slim = [size[d] if d in plan.axes else 1 for d in range(len(size))]
-    return jnp.broadcast_to(part.reshape(slim), size)
-
-
-@partial(jax.jit, static_argnums=2)
-def write(storage: jax.Array, value: jax.Array, layout: Layout) -> jax.Array:
-    """`storage` with `value` written to the elements that `layout` names."""
-    if 0 in layout[0]:
-        return storage
-    plan = _plan(storage.size, layout)
-    if plan is None:
-        flat = storage.reshape(-1).at[_indices(layout).reshape(-1)].set(value.reshape(-1))
-        return flat.reshape(storage.shape)
-    size, stride, _ = layout
-    value = value[tuple(0 if s == 0 else slice(None) for s in stride)]
-    value = value.reshape([size[d] for d in sorted(plan.axes)])
-    order = sorted(plan.axes)
-    value = value.transpose([order.index(d) for d in plan.axes])[..., None]
-    grid = _to_grid(storage, plan).at[_window(plan)].set(value)
-    return grid.reshape(-1)[: storage.size].reshape(storage.shape)
 
 
 def overlaps_itself(layout: Layout) -> bool:

@@ -43,7 +43,7 @@ class Capture:
 
     def met(self, tensor: Tensor) -> None:
         """`tensor` is about to be read or written."""
-        cell = tensor._cell
+        cell = tensor._cell.root
         if cell.serial < self._start and id(cell) not in self._known:
             self.missing[id(cell)] = tensor
 

@@ -49,7 +49,7 @@ class Executable:
 
     def refresh(self) -> None:
         """Looks up the storages again: `tensor.data = other` gives a tensor another one."""
-        cells = {id(t._cell): t._cell for t in self.tensors}
+        cells = {id(t._cell.root): t._cell.root for t in self.tensors}
         self.cells = [*cells.values(), *self.holders]
 
     def _program(self, values: list, arrays: list) -> tuple[list, list]:

@@ -9,6 +9,7 @@ An op is a pure function on `jax.Array`s with torch's name, argument names, orde
 Its annotations say how each argument is passed (they are read as text, so write them like this):
 
     Array, Array | None   a traced argument: a Tensor, an array or a Python number
+    Layout                the traced argument of a layout rule (`view`)
     Sequence[Array]       a traced list of those
     Number | Array        a Python number is static (one executable a value), a Tensor is traced
     anything else         static: hashable (lists are made tuples), part of the executable's key
@@ -18,11 +19,15 @@ Ops run under scoped 64-bit and name their result types by torch's rules (`_ops/
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import jax
+
+from torchcompat import _layout, _strided
 
 Array = jax.Array
 Number = int | float | bool | complex
@@ -40,8 +45,10 @@ class Row:
             (Tensor.f_ and torchcompat.f_), `functional` (nn.functional.f), `special`, `linalg`, `fft`.
         kinds: for each parameter, how it is passed.
         varargs: the parameter that also comes spread out: `x.permute(0, 1)`.
-        view: layout rule `(size, stride, offset, *static) -> (size, stride, offset)`, or None when
-            the result aliases nothing.
+        view: layout rule `(layout, *arguments) -> layout`, or a list of layouts for several results;
+            None when the result aliases nothing. A rule that returns None asks for the function.
+        check: called with the op's arguments (indices as NumPy arrays) before it runs, to refuse
+            what only values can tell; not called where an index is not known, under tracing.
         returns: field names of the named tuple that the op returns, or None.
         grad_name: name of the autograd node, `ReluBackward0`.
     """
@@ -55,6 +62,7 @@ class Row:
     kwonly: int
     varargs: str | None
     view: Callable | None
+    check: Callable | None
     returns: tuple[str, ...] | None
     grad_name: str
     differentiable: bool
@@ -68,6 +76,8 @@ ROWS: dict[str, Row] = {}
 def _kind(annotation: str) -> str:
     if annotation.startswith(("Sequence[Array", "list[Array")):
         return LIST
+    if annotation == "Layout":
+        return TRACED
     if "Array" not in annotation:
         return STATIC
     return EITHER if "Number" in annotation else TRACED
@@ -79,6 +89,7 @@ def op(
     aliases: Sequence[str] = (),
     varargs: str | None = None,
     view: Callable | None = None,
+    check: Callable | None = None,
     returns: str | None = None,
     grad: str | None = None,
     differentiable: bool = True,
@@ -92,28 +103,56 @@ def op(
         title = name or fn.__name__.rstrip("_")
         if title in ROWS:
             raise ValueError(f"op {title!r} is registered twice")
-        ROWS[title] = _make_row(title, fn, faces, aliases, varargs, view, returns, grad, differentiable)
+        ROWS[title] = _make_row(
+            title, fn, faces, aliases, varargs, view, check, returns, grad, differentiable
+        )
         return fn
 
     return register
 
 
-def _make_row(title, fn, faces, aliases, varargs, view, returns, grad, differentiable) -> Row:
-    code = fn.__code__
+def view(*faces: str, **options: Any) -> Callable[[Callable], Callable]:
+    """Registers a layout rule as an op: the rule makes the alias, reading its layout is the function.
+
+    The rule's first parameter is a layout; it raises the op's errors. Options as for `op`.
+    """
+
+    def register(rule: Callable) -> Callable:
+        kept = functools.lru_cache(4096, typed=True)(rule)
+
+        @functools.wraps(rule)
+        def fn(input: Array, *arguments: Any, **options: Any) -> Any:
+            layout = kept(_layout.contiguous(tuple(input.shape)), *arguments, **options)
+            if isinstance(layout, list):
+                return [_strided.read(input, one) for one in layout]
+            return _strided.read(input, layout)
+
+        op(*faces, view=kept, **options)(fn)
+        return rule
+
+    return register
+
+
+def _make_row(
+    title, fn, faces, aliases, varargs, view, check, returns, grad, differentiable
+) -> Row:
+    declared = inspect.unwrap(fn)
+    code = declared.__code__
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    defaults = dict(fn.__kwdefaults__ or {})
-    if fn.__defaults__:
-        defaults |= zip(names[: code.co_argcount][-len(fn.__defaults__) :], fn.__defaults__)
+    defaults = dict(declared.__kwdefaults__ or {})
+    if declared.__defaults__:
+        defaults |= zip(names[: code.co_argcount][-len(declared.__defaults__) :], declared.__defaults__)
     return Row(
         name=title,
         fn=fn,
         faces=frozenset(faces),
         names=names,
-        kinds=tuple(_kind(str(fn.__annotations__.get(n, ""))) for n in names),
+        kinds=tuple(_kind(str(declared.__annotations__.get(n, ""))) for n in names),
         defaults=defaults,
         kwonly=code.co_kwonlyargcount,
         varargs=varargs,
         view=view,
+        check=check,
         returns=tuple(returns.split()) if returns else None,
         grad_name=grad or "".join(p.title() for p in title.split("_")) + "Backward0",
         differentiable=differentiable,

@@ -28,6 +28,11 @@ class Cell:
         if state.capture is not None:
             state.capture.made(self)
 
+    @property
+    def root(self) -> Cell:
+        """The storage that holds the bytes: this one, unless it is another's under a data type."""
+        return self
+
     def write(self, value: Any) -> None:
         """Replaces the array: an in-place write.
 
@@ -42,3 +47,58 @@ class Cell:
             )
         self.value = value
         self.version += 1
+
+
+class DerivedCell(Cell):
+    """A storage that is another's under some reading of it: writes go to that other one.
+
+    Attributes:
+        root: the storage itself.
+    """
+
+    __slots__ = ("root", "_cache", "_seen")
+
+    def __init__(self, root: Cell) -> None:
+        self.root = root
+        self._cache = self._seen = None
+
+    def _derived(self, held: Any) -> Any:
+        raise NotImplementedError
+
+    @property
+    def value(self) -> Any:
+        held = self.root.value
+        if self._seen is not held:
+            self._cache, self._seen = self._derived(held), held
+        return self._cache
+
+    @property
+    def version(self) -> int:
+        return self.root.version
+
+    @version.setter
+    def version(self, value: int) -> None:
+        self.root.version = value
+
+    @property
+    def serial(self) -> int:
+        return self.root.serial
+
+    def write(self, value: Any) -> None:
+        self.root.write(value)
+
+
+class DetachedCell(DerivedCell):
+    """A storage seen without its gradient history, for JAX's own differentiation."""
+
+    __slots__ = ()
+
+    def _derived(self, held: Any) -> Any:
+        return jax.lax.stop_gradient(held)
+
+
+def detached(cell: Cell) -> Cell:
+    """`cell` as `detach()` shows it: while JAX traces, gradients stop at it."""
+    if not isinstance(cell.value, jax.core.Tracer) or isinstance(cell, DetachedCell):
+        return cell
+    return DetachedCell(cell)

@@ -32,6 +32,36 @@ _META = jax.ShapeDtypeStruct
 
 def call(row: Row, args: tuple) -> Any:
     """Runs one op. `args` holds every parameter in the order of the op's signature."""
+    if row.view is not None:
+        result = _view(row, args)
+        if result is not None:
+            return result
+    elif row.check is not None:
+        row.check(*map(_seen_by_check, args))
+    arrays, static, tensors, given = _bind(row, args)
+    key = (*static, *map(type, static))
+    try:
+        function = row.jitted.get(key)
+    except TypeError as error:
+        raise _bad_argument(row, args) or error from None
+    if function is None:
+        function = row.jitted[key] = _build(row, static)
+    try:
+        with _enable_x64(True):
+            out = function(*arrays)
+    except TypeError as error:
+        if any(isinstance(a, _META) for a in jax.tree.leaves(arrays)):
+            with _enable_x64(True):
+                out = jax.eval_shape(function, *_as_meta(arrays))
+        else:
+            raise _bad_argument(row, args) or error from None
+    if tensors is None and given:
+        return out if row.returns is None else _named(row)(*out)
+    return _wrap(row, out, args, arrays, static, tensors)
+
+
+def _bind(row: Row, args: tuple) -> tuple[list, list, list[Tensor] | None, bool]:
+    """The arguments sorted: traced arrays, static values, the Tensors among them, "bare arrays came"."""
     arrays: list[Any] = []
     static: list[Any] = []
     tensors: list[Tensor] | None = None
@@ -67,25 +97,11 @@ def call(row: Row, args: tuple) -> Any:
             else:
                 given = True
             arrays.append(as_array(x))
-    key = (*static, *map(type, static))
-    try:
-        function = row.jitted.get(key)
-    except TypeError as error:
-        raise _bad_argument(row, args) or error from None
-    if function is None:
-        function = row.jitted[key] = _build(row, static)
-    try:
-        with _enable_x64(True):
-            out = function(*arrays)
-    except TypeError as error:
-        if any(isinstance(a, _META) for a in jax.tree.leaves(arrays)):
-            with _enable_x64(True):
-                out = jax.eval_shape(function, *_as_meta(arrays))
-        else:
-            raise _bad_argument(row, args) or error from None
-    if tensors is None and given:
-        return out if row.returns is None else _named(row)(*out)
-    return _wrap(row, out, args, arrays, static, tensors)
+    return arrays, static, tensors, given
+
+
+def _seen_by_check(x: Any) -> Any:
+    return tuple(map(as_array, x)) if isinstance(x, (tuple, list)) else as_array(x)
 
 
 def lifted(function: Callable) -> Callable:
@@ -101,6 +117,12 @@ def lifted(function: Callable) -> Callable:
         return map_nested(as_array, function(*args, **kwargs))
 
     return face
+
+
+def method(function: Callable) -> Callable:
+    """Makes `function` a method of Tensor; returns it as the torch function, which takes arrays too."""
+    setattr(Tensor, function.__name__, function)
+    return lifted(function)
 
 
 ARRAYS = (jax.Array, np.ndarray)
@@ -164,8 +186,11 @@ def _freeze(x: Any) -> Any:
     """A static argument as something hashable: lists as tuples, tensors and NumPy ints as numbers."""
     if isinstance(x, (list, tuple)):
         return tuple(map(_freeze, x))
-    if isinstance(x, (Tensor, np.ndarray, np.generic)):
-        array = np.asarray(x)
+    if isinstance(x, (Tensor, np.ndarray, np.generic, jax.Array)):
+        array = as_array(x)
+        if isinstance(array, jax.core.Tracer):
+            return array
+        array = np.asarray(array)
         return array.item() if array.ndim == 0 else tuple(array.tolist())
     return x
 
@@ -216,10 +241,7 @@ def _wrap(row: Row, out: Any, args: tuple, arrays: list, static: list, tensors: 
     if isinstance(out, (tuple, list)):
         wrapped = [_box(one, node, i) for i, one in enumerate(out)]
         return wrapped if row.returns is None else _named(row)(*wrapped)
-    result = _box(out, node, 0)
-    if row.view is not None and tensors is not None:
-        _alias_of(result, tensors[0], row, args)
-    return result
+    return _box(out, node, 0)
 
 
 def _box(value: Any, node: Node | None, index: int) -> Tensor:
@@ -236,21 +258,44 @@ _DIFFERENTIABLE = {
 }
 
 
-def _alias_of(result: Tensor, source: Tensor, row: Row, args: tuple) -> None:
-    """Makes `result` the view of `source` that the row's layout rule names."""
-    layout = row.view(source._layout_now(), *map(_freeze, args[1:]))
+def _view(row: Row, args: tuple) -> Any:
+    """A view op on a tensor: nothing is computed, the result is another layout over the same storage.
+
+    None where the op has to compute: on bare arrays (the rule still checks them), or a copy.
+    """
+    source = args[0]
+    if isinstance(source, Tensor):
+        layout = row.view(source._layout_now(), *map(_freeze, args[1:]))  # type: ignore[misc]
+    elif hasattr(source, "shape"):
+        row.view(_layout.contiguous(tuple(source.shape)), *map(_freeze, args[1:]))  # type: ignore[misc]
+        return None
+    else:
+        return None
     if layout is None:
-        return
-    value = result._cell.value
-    result._cell = source._cell
-    shape = tuple(source._cell.value.shape)
-    if layout[0] == shape and layout == _layout.contiguous(shape):
-        return
-    result._layout = layout
-    result._cache, result._seen = value, source._cell.value
-    result._is_view_of = source._is_view_of if source._is_view_of is not None else source
-    if state.capture is not None:
-        state.capture.cached(result)
+        return None
+    node = recorded(row, args) if source._requires_grad and state.grad_enabled else None
+    if isinstance(layout, list):
+        return tuple(viewed(source, one, node, i) for i, one in enumerate(layout))
+    return viewed(source, layout, node)
+
+
+def recorded(row: Row, args: tuple) -> Node:
+    """The node of a call that is made by other means than running the op."""
+    arrays, static, tensors, _ = _bind(row, args)
+    return Node(row, arrays, static, tensors or [])
+
+
+def viewed(source: Tensor, layout: _layout.Layout, node: Node | None = None, index: int = 0) -> Tensor:
+    """The view of `source` with this layout over its storage, made by `node` if recording."""
+    result = Tensor.__new__(Tensor)
+    cell = result._cell = source._cell
+    shape = tuple(cell.value.shape)
+    if layout[0] != shape or layout != _layout.contiguous(shape):
+        result._layout = layout
+    result._is_view_of = source if source._is_view_of is None else source._is_view_of
+    if node is not None:
+        result._grad_fn, result._requires_grad, result._output_nr = node, True, index
+    return result
 
 
 _named_tuples: dict[str, type] = {}

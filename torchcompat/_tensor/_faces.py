@@ -13,7 +13,6 @@ import jax
 
 from torchcompat import _dtype
 from torchcompat._ops._registry import ROWS, Row, forget_executables
-from torchcompat import _layout
 from torchcompat._tensor import _dispatch
 from torchcompat._tensor._state import epoch, state
 from torchcompat._tensor._tensor import Tensor
@@ -76,6 +75,11 @@ def check_inplace(target: Tensor) -> None:
         raise RuntimeError(
             "a leaf Variable that requires grad is being used in an in-place operation."
         )
+    base = target._is_view_of
+    if state.grad_enabled and base is not None and base._requires_grad and base._grad_fn is None:
+        raise RuntimeError(
+            "a view of a leaf Variable that requires grad is being used in an in-place operation."
+        )
 
 
 def write(target: Tensor, result: Any) -> Tensor:
@@ -117,11 +121,15 @@ def _inplace(row: Row, args: tuple) -> Any:
 def _inplace_view(row: Row, args: tuple) -> Tensor:
     """`t_`, `squeeze_`, `transpose_` ...: the same storage under another layout."""
     target = args[0]
-    layout = row.view(target._layout_now(), *map(_dispatch._freeze, args[1:]))  # type: ignore[misc]
-    shape = tuple(target._cell.value.shape)
-    plain = layout[0] == shape and layout == _layout.contiguous(shape)
-    target._layout = None if plain else layout
-    target._seen = None
+    check_inplace(target)
+    return relayout(target, _dispatch.call(row, args))
+
+
+def relayout(target: Tensor, view: Tensor) -> Tensor:
+    """Makes `target` what its own `view` is, its place in the graph included."""
+    target._layout, target._seen = view._layout, None
+    target._grad_fn, target._output_nr = view._grad_fn, view._output_nr
+    target._cell.version += 1
     epoch.advance()
     return target
 
@@ -155,7 +163,7 @@ class _Source:
         head, values = self._signature(row, mark)
         title = f"{tag}_{row.name}"
         if form == "functional":
-            head = head.replace("**extra", "inplace=False, **extra")
+            head = head.replace("**extra_", "inplace=False, **extra_")
         self.lines.append(f"def {title}({head}):")
         tup = f"({', '.join(values)},)"
         if form == "inplace":
@@ -164,7 +172,7 @@ class _Source:
             return title
         if form == "functional":
             self.lines.append(f"    if inplace: return _in({mark}, {tup})")
-        self.lines.append(f"    if extra: return _call_extra({mark}, {tup}, extra)")
+        self.lines.append(f"    if extra_: return _call_extra({mark}, {tup}, extra_)")
         self.lines.append(f"    return _call({mark}, {tup})")
         return title
 
@@ -175,7 +183,7 @@ class _Source:
         for i, name in enumerate(row.names):
             if name == row.varargs:
                 head.append(f"*{name}")
-                values.append(f"_spread({name}, extra, {name!r})")
+                values.append(f"_spread({name}, extra_, {name!r})")
                 starred = True
                 continue
             if i == positional and not starred:
@@ -186,7 +194,7 @@ class _Source:
                 self.names[f"{mark}_{i}"] = row.defaults[name]
             head.append(name + default)
             values.append(name)
-        return ", ".join([*head, "**extra"]), values
+        return ", ".join([*head, "**extra_"]), values
 
     def compile(self) -> dict[str, Any]:
         exec(compile("\n".join(self.lines), "<torchcompat ops>", "exec"), self.names)  # noqa: S102
@@ -227,7 +235,8 @@ def _place(row: Row, made: dict[str, Any], faces: dict[str, dict[str, Callable]]
     for face in row.faces - {"method", "inplace"}:
         functional = made.get(f"p_{row.name}") if face == "functional" else None
         one = plain if functional is None else _titled(functional, row.name, row)
-        faces.setdefault(face, {}).update(dict.fromkeys(titles, one))
+        shown = [title.removeprefix(f"{face}_") for title in titles]
+        faces.setdefault(face, {}).update(dict.fromkeys(shown, one))
     if "method" in row.faces:
         for title in titles:
             setattr(Tensor, title, plain)

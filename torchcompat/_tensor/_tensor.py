@@ -12,8 +12,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from torchcompat import _device, _dtype, _layout
-from torchcompat._tensor._cell import Cell
+from torchcompat import _device, _dtype, _layout, _strided
+from torchcompat._tensor._cell import Cell, detached
 from torchcompat._tensor._state import epoch, state
 
 
@@ -78,7 +78,7 @@ class Tensor:
         self._output_nr = 0
         return self
 
-    def __init__(self, data: Any = (), *, device: Any = None) -> None:
+    def __init__(self, *data: Any, device: Any = None) -> None:
         from torchcompat._tensor import _factory  # the legacy constructor needs the factories above
 
         _factory.legacy_init(self, data, device)
@@ -114,7 +114,7 @@ class Tensor:
                 "single memory location. Please clone() the tensor before performing the operation."
             )
         with jax.enable_x64(True):
-            self._cell.write(_layout.write(self._cell.value, value, self._layout))
+            self._cell.write(_strided.write(self._cell.value, value, self._layout))
 
     def _layout_now(self) -> _layout.Layout:
         return self._layout or _layout.contiguous(tuple(self._cell.value.shape))
@@ -258,7 +258,7 @@ def _read_layout(value: Any, layout: _layout.Layout) -> Any:
     if isinstance(value, jax.ShapeDtypeStruct):
         return jax.ShapeDtypeStruct(layout[0], value.dtype)
     with jax.enable_x64(True):
-        return _layout.read(value, layout)
+        return _strided.read(value, layout)
 
 
 def _check_grad(owner: Tensor, grad: Any) -> None:
@@ -303,8 +303,9 @@ def from_cell(
 def alias(tensor: Tensor) -> Tensor:
     """A plain tensor over the same storage and layout, with no history (`detach`, `.data`)."""
     self = Tensor.__new__(Tensor)
-    self._cell, self._layout = tensor._cell, tensor._layout
-    self._cache, self._seen = tensor._cache, tensor._seen
+    self._cell, self._layout = detached(tensor._cell), tensor._layout
+    if self._cell is tensor._cell:
+        self._cache, self._seen = tensor._cache, tensor._seen
     return self
 
 

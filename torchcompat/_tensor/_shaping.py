@@ -1,0 +1,366 @@
+"""Views that torch overloads, or makes of other views: `view`, `reshape`, `squeeze`, `split` ..."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from torchcompat import _dtype, _layout
+from torchcompat._ops import shape as _shape
+from torchcompat._ops import slicing as _slicing
+from torchcompat._tensor import _bits, _faces, ops
+from torchcompat._tensor._dispatch import _freeze, lifted, method
+from torchcompat._tensor._tensor import Tensor
+
+__all__ = [
+    "adjoint",
+    "as_strided",
+    "broadcast_to",
+    "dsplit",
+    "flatten",
+    "hsplit",
+    "ravel",
+    "reshape",
+    "split",
+    "split_with_sizes",
+    "squeeze",
+    "tensor_split",
+    "unbind",
+    "unflatten",
+    "vsplit",
+]
+
+
+def spread(values: tuple) -> tuple:
+    """A size or list of dimensions given as one sequence or spread out, as a tuple of ints."""
+    if len(values) == 1 and isinstance(values[0], (tuple, list)):
+        values = values[0]
+    return tuple(map(_freeze, values))
+
+
+# -- sizes ---------------------------------------------------------------------------------------
+
+
+def _view(self: Tensor, *shape: Any, **named: Any) -> Tensor:
+    """The same elements under another size, or the same bytes under another dtype.
+
+    Raises:
+        RuntimeError: the size does not fit the elements or their strides.
+    """
+    shape = shape or tuple(named.values())
+    if len(shape) == 1 and isinstance(shape[0], _dtype.dtype):
+        return _bits.view_dtype(self, shape[0])
+    size = spread(shape)
+    if not shape or not all(isinstance(n, int) for n in size):
+        got = ", ".join(type(one).__name__ for one in shape)
+        raise TypeError(
+            f"view() received an invalid combination of arguments - got ({got}), but expected one "
+            "of:\n * (torch.dtype dtype)\n * (tuple of ints size)\n"
+        )
+    return ops.view(self, size)
+
+
+Tensor.view = _view
+
+
+@method
+def reshape(input: Tensor, *shape: Any, **named: Any) -> Tensor:
+    """The same elements under another size: a view where the strides allow one, else a copy."""
+    if not shape and "shape" not in named:
+        raise TypeError('reshape() missing 1 required positional arguments: "shape"')
+    return _reshaped(input, spread(shape or (named["shape"],)))
+
+
+def _reshaped(input: Tensor, size: tuple[int, ...]) -> Tensor:
+    size = _shape.inferred(size, input.numel())
+    if _layout.reshaped(input._layout_now(), size) is not None:
+        return ops.view(input, size)
+    return ops.unsafe_view(ops.clone(input), size)
+
+
+@method
+def view_as(self: Tensor, other: Tensor) -> Tensor:
+    """`self.view(other.size())`."""
+    return ops.view(self, tuple(other.shape))
+
+
+@method
+def reshape_as(self: Tensor, other: Tensor) -> Tensor:
+    """`self.reshape(other.size())`."""
+    return _reshaped(self, tuple(other.shape))
+
+
+@method
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """The dimensions from `start_dim` to `end_dim` as one.
+
+    Raises:
+        RuntimeError: `start_dim` comes after `end_dim`.
+    """
+    size = tuple(input.shape)
+    first, last = (_shape.wrap_dim(d, len(size)) for d in (start_dim, end_dim))
+    if first > last:
+        raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
+    if not size:
+        return _reshaped(input, (1,))
+    if first == last:
+        return input
+    return _reshaped(input, (*size[:first], math.prod(size[first : last + 1]), *size[last + 1 :]))
+
+
+@method
+def ravel(input: Tensor) -> Tensor:
+    """All elements in one dimension; a copy only where needed."""
+    return ops.view(input if input.is_contiguous() else input.contiguous(), (-1,))
+
+
+@method
+def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
+    """Dimension `dim` as several of `sizes`, one of which may be -1."""
+    if isinstance(sizes, int):
+        raise TypeError("unflatten(): argument 'sizes' (position 2) must be tuple of ints, not int")
+    size, sizes = tuple(input.shape), spread((sizes,))
+    dim = _shape.wrap_dim(dim, len(size))
+    if not sizes:
+        raise RuntimeError("unflatten: sizes must be non-empty")
+    try:
+        inside = _shape.inferred(sizes, size[dim])
+    except RuntimeError as error:
+        if "is invalid for input" not in str(error):
+            raise
+        raise RuntimeError(
+            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} "
+            f"({size[dim]}) in the input tensor"
+        ) from None
+    return ops.view(input, (*size[:dim], *inside, *size[dim + 1 :]))
+
+
+@method
+def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
+    """Without the dimensions of size 1: all of them, or those among `dim`."""
+    if dim is None:
+        return ops.squeeze_all(input)
+    if isinstance(dim, (tuple, list)):
+        return ops.squeeze_dims(input, tuple(dim))
+    return ops.squeeze_dim(input, dim)
+
+
+def _expand(self: Tensor, *size: Any, **named: Any) -> Tensor:
+    """Broadcast to `size` without a copy; -1 keeps a dimension's size."""
+    size = spread(size or (named.pop("size"),))
+    if len(size) < self.ndim:
+        raise RuntimeError(
+            f"expand({_type_name(self)}{{{list(self.shape)}}}, size={list(size)}): the number of "
+            f"sizes provided ({len(size)}) must be greater or equal to the number of dimensions in "
+            f"the tensor ({self.ndim})"
+        )
+    return ops.expand(self, size)
+
+
+Tensor.expand = _expand
+
+
+def _type_name(tensor: Tensor) -> str:
+    return f"torch.{_dtype.scalar_name(tensor.dtype)}Tensor"
+
+
+@method
+def expand_as(self: Tensor, other: Tensor) -> Tensor:
+    """`self.expand(other.size())`."""
+    return _expand(self, tuple(other.shape))
+
+
+@method
+def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
+    """`input.expand(size)`."""
+    return _expand(input, tuple(size))
+
+
+@method
+def as_strided(
+    input: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None
+) -> Tensor:
+    """A view of any size, stride and offset over the tensor's storage.
+
+    Raises:
+        RuntimeError: it would reach outside of the storage.
+    """
+    size, stride = spread((size,)), spread((stride,))
+    offset = input.storage_offset() if storage_offset is None else storage_offset
+    _slicing.check_strided(size, stride, offset)
+    held, width = math.prod(input._cell.value.shape), input.dtype.itemsize
+    needed = _slicing.extent(size, stride, offset)
+    if needed > held:
+        raise RuntimeError(
+            f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {offset}, and "
+            f"itemsize {width} requiring a storage size of {needed * width} are out of bounds for "
+            f"storage of size {held * width}"
+        )
+    return ops.as_strided(input, size, stride, offset)
+
+
+# -- transposes ----------------------------------------------------------------------------------
+
+
+def _transposed_T(self: Tensor) -> Tensor:
+    """The dimensions in reverse order."""
+    return self.permute(tuple(reversed(range(self.ndim))))
+
+
+def _check_matrices(self: Tensor, title: str) -> None:
+    if self.ndim == 1:
+        raise RuntimeError(
+            f"tensor.{title} is only supported on matrices or batches of matrices. Got 1-D tensor."
+        )
+
+
+def _transposed_mT(self: Tensor) -> Tensor:
+    """The last two dimensions exchanged."""
+    _check_matrices(self, "mT")
+    return ops.transpose(self, -2, -1)
+
+
+def _conjugated(transposed: Tensor) -> Tensor:
+    return transposed.conj() if transposed.dtype.is_complex else transposed
+
+
+def _transposed_H(self: Tensor) -> Tensor:
+    """The conjugate transpose of a matrix."""
+    if self.ndim not in (0, 2):
+        raise RuntimeError(
+            f"tensor.H is only supported on matrices (2-D tensors). Got {self.ndim}-D tensor."
+            + (" For batches of matrices, consider using tensor.mH" if self.ndim > 2 else "")
+        )
+    return _conjugated(ops.transpose(self, 0, 1) if self.ndim else self)
+
+
+def _transposed_mH(self: Tensor) -> Tensor:
+    """The last two dimensions exchanged, conjugated."""
+    _check_matrices(self, "mH")
+    return _conjugated(ops.transpose(self, -2, -1))
+
+
+@method
+def adjoint(input: Tensor) -> Tensor:
+    """The last two dimensions exchanged, conjugated."""
+    return _transposed_mH(input)
+
+
+for _name, _function in (
+    ("T", _transposed_T),
+    ("mT", _transposed_mT),
+    ("H", _transposed_H),
+    ("mH", _transposed_mH),
+):
+    setattr(Tensor, _name, property(_function, doc=_function.__doc__))
+
+
+# -- pieces --------------------------------------------------------------------------------------
+
+
+@method
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """All slices along a dimension, without that dimension."""
+    return ops.unbind(input, dim)
+
+
+@method
+def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple:
+    """Consecutive pieces of the given sizes along a dimension."""
+    return ops.split_with_sizes(input, spread((split_sizes,)), dim)
+
+
+def _split(self: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+    """Consecutive pieces along a dimension: of one size, or of each size in a list."""
+    if isinstance(split_size, (tuple, list)):
+        return split_with_sizes(self, split_size, dim)
+    return ops.split_every(self, split_size, dim)
+
+
+Tensor.split = _split
+
+
+@lifted
+def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple:
+    """Consecutive pieces along a dimension: of one size, or of each size in a list."""
+    return _split(tensor, split_size_or_sections, dim)
+
+
+@method
+def tensor_split(
+    input: Tensor,
+    indices_or_sections: Any = None,
+    dim: int = 0,
+    *,
+    indices: Sequence[int] | None = None,
+    sections: int | None = None,
+) -> tuple[Tensor, ...]:
+    """Pieces along a dimension: so many of nearly equal size, or cut at the given indices."""
+    cuts = next(x for x in (indices, sections, indices_or_sections) if x is not None)
+    if isinstance(cuts, Tensor) and cuts.dtype is not _dtype.int64:
+        raise RuntimeError(
+            "tensor_split expected tensor_indices_or_sections to have dtype of long, "
+            f"but got {_dtype.scalar_name(cuts.dtype)}"
+        )
+    cuts = _freeze(cuts)
+    if not input.ndim:
+        raise RuntimeError(
+            "tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims"
+        )
+    room = input.shape[_shape.wrap_dim(dim, input.ndim)]
+    if isinstance(cuts, int):
+        if cuts <= 0:
+            raise RuntimeError(f"number of sections must be larger than 0, got {cuts}")
+        small, larger = divmod(room, cuts)
+        cuts = [small * i + min(i, larger) for i in range(1, cuts)]
+    bounds = zip((0, *cuts), (*cuts, room))
+    return tuple(ops.slice_dim(input, dim, start, end, 1) for start, end in bounds)
+
+
+def _nth_split(name: str, input: Tensor, indices_or_sections: Any, least: int, dim: int) -> tuple:
+    cuts = _freeze(indices_or_sections)
+    if input.ndim < least:
+        raise RuntimeError(
+            f"torch.{name} requires a tensor with at least {least} dimension, "
+            f"but got a tensor with {input.ndim} dimensions!"
+        )
+    if isinstance(cuts, int) and cuts and input.shape[dim] % cuts:
+        raise RuntimeError(
+            f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension "
+            f"{input.shape[dim]} is not divisible by the split_size {cuts}!"
+        )
+    return tensor_split(input, cuts, dim)
+
+
+@method
+def hsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """Pieces along the second dimension (the first of a vector)."""
+    return _nth_split("hsplit", input, indices_or_sections, 1, int(input.ndim > 1))
+
+
+@method
+def vsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """Pieces along the first dimension."""
+    return _nth_split("vsplit", input, indices_or_sections, 2, 0)
+
+
+@method
+def dsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """Pieces along the third dimension."""
+    return _nth_split("dsplit", input, indices_or_sections, 3, 2)
+
+
+def _inplace_view(plain: Any) -> Any:
+    def inplace(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        _faces.check_inplace(self)
+        return _faces.relayout(self, plain(self, *args, **kwargs))
+
+    inplace.__name__ = f"{plain.__name__}_"
+    inplace.__doc__ = f"In-place version of `{plain.__name__}`."
+    setattr(Tensor, inplace.__name__, inplace)
+    return inplace
+
+
+for _plain in (squeeze, as_strided):
+    _inplace_view(_plain)
