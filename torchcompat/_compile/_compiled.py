@@ -24,12 +24,14 @@ class Compiled:
     Attributes:
         roots: modules whose state and settings the programs depend on.
         extra: other long-lived tensors that traces have met.
+        holders: key cells of the generators that traces have drawn from.
     """
 
     def __init__(self, function: Callable) -> None:
         self.function = function
         self.roots: list[Module] = [function] if isinstance(function, Module) else []
         self.extra: dict[int, Tensor] = {}
+        self.holders = [_random.default_generator.key_cell]
         self.verdicts = _observe.Verdicts()
         self._table: OrderedDict[tuple, Executable] = OrderedDict()
         self._guards: dict[tuple, int] = {}
@@ -57,6 +59,10 @@ class Compiled:
                 break
             except Retrace:
                 self._look()
+            except _random.UncarriedKeyError as error:
+                if error.cell in self.holders:
+                    raise
+                self.holders.append(error.cell)
             except _observe.Unjudged:
                 with _observe.hook_runner(self.verdicts.judge):
                     return self.function(*args, **kwargs)
@@ -73,7 +79,7 @@ class Compiled:
             self.function,
             (args, kwargs),
             list(self._tensors()),
-            [_random.default_generator.key_cell],
+            self.holders,
             self.verdicts,
             self._adopt,
         )

@@ -10,7 +10,7 @@ import jax
 from torchcompat._compile import _observe
 from torchcompat._compile._capture import Capture, Retrace
 from torchcompat._compile._tree import Template
-from torchcompat._ops._registry import STATIC, Row
+from torchcompat._ops._registry import LIST, Row
 from torchcompat._tensor import Tensor, wrap
 from torchcompat._tensor._autograd import Node
 from torchcompat._tensor._dispatch import ARRAYS, holds
@@ -41,7 +41,7 @@ class Executable:
         self.verdicts = verdicts
         self.adopt = adopt
         self.tensors = tensors
-        self.holders = holders
+        self.holders = list(holders)
         self.arguments = Template(arguments, [], keep=lambda leaf: False)
         self.bare = not holds(Tensor, arguments) and holds(ARRAYS, arguments)
         self.refresh()
@@ -126,17 +126,9 @@ class Executable:
         row = Row(
             name="compiled_function",
             fn=lambda values, arrays: self.jitted(values, arrays)[0],
-            faces=frozenset(),
             names=("values", "arrays"),
-            kinds=(STATIC, STATIC),
-            defaults={},
-            kwonly=0,
-            varargs=None,
-            view=None,
-            returns=None,
+            kinds=(LIST, LIST),
             grad_name="CompiledFunctionBackward",
-            differentiable=True,
-            aliases=(),
         )
         inputs = [t for t in (*self.tensors, *leaves) if isinstance(t, Tensor) and t._requires_grad]
         return Node(row, [values, arrays], [], inputs)
