@@ -36,7 +36,7 @@ TRACED, LIST, EITHER, STATIC = "traced", "list", "either", "static"
 FACES = frozenset({"torch", "method", "inplace", "functional", "special", "linalg", "fft"})
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class Row:
     """One op: its function, its faces and how its arguments bind.
 
@@ -55,18 +55,18 @@ class Row:
 
     name: str
     fn: Callable
-    faces: frozenset[str]
     names: tuple[str, ...]
     kinds: tuple[str, ...]
-    defaults: dict[str, Any]
-    kwonly: int
-    varargs: str | None
-    view: Callable | None
-    check: Callable | None
-    returns: tuple[str, ...] | None
     grad_name: str
-    differentiable: bool
-    aliases: tuple[str, ...]
+    faces: frozenset[str] = frozenset()
+    defaults: dict[str, Any] = field(default_factory=dict)
+    kwonly: int = 0
+    varargs: str | None = None
+    view: Callable | None = None
+    check: Callable | None = None
+    returns: tuple[str, ...] | None = None
+    differentiable: bool = True
+    aliases: tuple[str, ...] = ()
     jitted: dict[Any, Callable] = field(default_factory=dict)
 
 
