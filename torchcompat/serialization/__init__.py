@@ -1,0 +1,26 @@
+"""Reading and writing torch's checkpoint files, and safetensors, without torch."""
+
+from torchcompat.serialization._allowed import (
+    add_safe_globals,
+    clear_safe_globals,
+    get_safe_globals,
+    safe_globals,
+)
+from torchcompat.serialization._load import get_unsafe_globals_in_checkpoint, load
+from torchcompat.serialization._location import default_restore_location, location_tag
+from torchcompat.serialization._save import save
+from torchcompat.serialization._storage import TypedStorage, UntypedStorage
+
+__all__ = [
+    "TypedStorage",
+    "UntypedStorage",
+    "add_safe_globals",
+    "clear_safe_globals",
+    "default_restore_location",
+    "get_safe_globals",
+    "get_unsafe_globals_in_checkpoint",
+    "load",
+    "location_tag",
+    "safe_globals",
+    "save",
+]
