@@ -31,9 +31,11 @@ from torchcompat._tensor._overloads import *
 from torchcompat._tensor._properties import *
 from torchcompat._tensor._bits import *
 from torchcompat._tensor._combining import *
+from torchcompat._tensor._sampling import *
 from torchcompat._tensor._shaping import *
 from torchcompat import func as func
 from torchcompat import linalg as linalg
+from torchcompat import random as random
 from torchcompat import special as special
 from torchcompat.nn import *
 

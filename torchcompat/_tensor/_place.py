@@ -8,19 +8,14 @@ from typing import Any
 import jax
 import numpy as np
 from jax import numpy as jnp
-from jax._src.core import trace_state_clean
 
 from torchcompat import _device, _dtype
 from torchcompat._device import device as Device
 from torchcompat._dtype import dtype as Dtype
+from torchcompat._random import is_staging
 from torchcompat._tensor import _faces
 from torchcompat._tensor._convert import as_dtype, jax_device
 from torchcompat._tensor._tensor import Tensor, wrap
-
-
-def is_tracing() -> bool:
-    """Whether JAX is tracing, so that new values must be part of the traced program."""
-    return not trace_state_clean()
 
 
 def resolve(where: Any) -> Device | None:
@@ -35,7 +30,7 @@ def put(host: np.ndarray, where: Device | None = None) -> Tensor:
     if where is not None and where.type == "meta":
         return wrap(jax.ShapeDtypeStruct(host.shape, host.dtype))
     with jax.enable_x64(True):
-        if is_tracing():
+        if is_staging():
             return wrap(jnp.asarray(host))
         target = None if where is None else jax_device(where)
         # A committed array refuses company on other devices, so commit only where it matters.
@@ -59,7 +54,7 @@ def make(
     """A tensor that `on_host` computes in eager mode and `in_xla` under tracing."""
     if where is not None and where.type == "meta":
         return wrap(jax.ShapeDtypeStruct(size, kind.numpy))
-    if is_tracing():
+    if is_staging():
         with jax.enable_x64(True):
             return wrap(in_xla())
     return put(on_host(), where)
