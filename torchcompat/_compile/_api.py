@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from torchcompat._compile._compiled import Compiled
+from torchcompat.nn.modules import module as _module
 from torchcompat.nn.modules.module import Module
 
 
@@ -72,3 +73,6 @@ def compile(model: Callable | None = None, **options: Any) -> Any:
     if not callable(model):
         raise RuntimeError(f"compile() expects a module or function, got {type(model).__name__}")
     return functools.wraps(model)(lambda *args, _run=Compiled(model), **kw: _run(*args, **kw))
+
+
+_module.compiler = compile

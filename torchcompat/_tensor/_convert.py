@@ -60,6 +60,8 @@ def parse_to(args: tuple, kwargs: dict) -> tuple[Device | None, Dtype | None, bo
     if len(args) > len(names) or set(rest) - set(names) or set(rest) & set(values):
         raise _bad_form(args, kwargs)
     values |= rest
+    if not all(isinstance(values.get(flag, False), bool) for flag in ("non_blocking", "copy")):
+        raise _bad_form(args, kwargs)
     where, kind = values.get("device"), values.get("dtype")
     other = values.get("other", values.get("tensor"))
     if other is not None:

@@ -231,6 +231,11 @@ class Tensor:
     def data(self, other: Tensor) -> None:
         if not isinstance(other, Tensor):
             raise TypeError(f"Variable data has to be a tensor, but got {type(other).__name__}")
+        if self._requires_grad and not (other.dtype.is_floating_point or other.dtype.is_complex):
+            raise RuntimeError(
+                "data set to a tensor that requires gradients must be floating point or complex "
+                "dtype"
+            )
         self._cell, self._layout = other._cell, other._layout
         self._cache, self._seen = other._cache, other._seen
         epoch.advance()

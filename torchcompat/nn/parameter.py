@@ -8,12 +8,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from torchcompat import _dtype
-from torchcompat._tensor import Tensor, register_pytree, wrap
+from torchcompat import _device, _dtype
+from torchcompat._tensor import Size, Tensor, register_pytree, wrap
+from torchcompat._tensor._convert import convert
 from torchcompat._tensor._dispatch import to_tensor
 from torchcompat._tensor._tensor import alias
 
-__all__ = ["Buffer", "Parameter"]
+__all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter"]
 
 
 class Parameter(Tensor):
@@ -64,7 +65,7 @@ register_pytree(Parameter)
 
 def _tensor_of(data: Any) -> Tensor:
     if data is None:
-        return wrap(jax.numpy.zeros(0, _dtype.get_default_dtype().numpy))
+        return _empty(0, None)
     if isinstance(data, (jax.Array, np.ndarray)):
         return to_tensor(data)
     if isinstance(data, Tensor):
@@ -112,3 +113,109 @@ class Buffer(Tensor, metaclass=_BufferMeta):
         tensor.persistent = persistent
         tensor._is_buffer = True
         return tensor
+
+
+class _Uninitialized:
+    """A tensor whose size is not known yet: it has a dtype and a device, but no values."""
+
+    __slots__ = ()
+    _becomes: type
+
+    def materialize(
+        self, shape: Any, device: Any = None, dtype: _dtype.dtype | None = None
+    ) -> None:
+        """Becomes an ordinary parameter or buffer of this size, its values not set."""
+        where = self.device if device is None else _device.device(device)
+        self.data = convert(_empty(shape, dtype or self.dtype), None, where)
+        self.__class__ = self._becomes
+
+    @property
+    def shape(self) -> Size:
+        raise RuntimeError(
+            "Can't access the shape of an uninitialized parameter or buffer. This error usually "
+            "happens in `load_state_dict` when trying to load an uninitialized parameter into an "
+            "initialized one. Call `forward` to initialize the parameters before accessing their "
+            "attributes."
+        )
+
+    def share_memory_(self) -> None:
+        raise RuntimeError(
+            "Can't share memory on an uninitialized parameter or buffer. Call `forward` to "
+            "initialize the parameters before calling `module.share_memory()`."
+        )
+
+    def _read(self) -> Any:
+        raise ValueError(
+            "Attempted to use an uninitialized parameter. This error happens when you are using a "
+            f"`LazyModule` or explicitly manipulating `torch.nn.parameter.{type(self).__name__}` "
+            "objects. When using LazyModules Call `forward` with a dummy batch to initialize the "
+            "parameters before calling torch functions"
+        )
+
+    def to(self, *args: Any, **kwargs: Any) -> Tensor:
+        """The tensor with another dtype or on another device, still without values."""
+        return self.data.to(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    def __deepcopy__(self, memo: dict) -> Any:
+        if id(self) not in memo:
+            memo[id(self)] = type(self)(self.requires_grad, self.device, self.dtype)
+        return memo[id(self)]
+
+    def __reduce_ex__(self, protocol: Any) -> tuple:
+        return type(self), (self.requires_grad, self.device, self.dtype)
+
+
+class UninitializedParameter(_Uninitialized, Parameter):
+    """A parameter whose size is set later, by `materialize`."""
+
+    __slots__ = ()
+    _becomes = Parameter
+
+    def __new__(
+        cls, requires_grad: bool = True, device: Any = None, dtype: Any = None
+    ) -> UninitializedParameter:
+        return super().__new__(cls, _empty_on(device, dtype), requires_grad)
+
+    def __init__(self, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> None:
+        """`__new__` did it."""
+
+
+class UninitializedBuffer(_Uninitialized, Tensor):
+    """A buffer whose size is set later, by `materialize`."""
+
+    __slots__ = ()
+    _becomes = Tensor
+
+    def __new__(
+        cls,
+        requires_grad: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        persistent: bool = True,
+    ) -> UninitializedBuffer:
+        self = Tensor.__new__(cls)
+        self._cell = _empty_on(device, dtype)._cell
+        self._requires_grad = requires_grad
+        self.persistent, self._is_buffer = persistent, True
+        return self
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """`__new__` did it."""
+
+
+def is_lazy(x: Any) -> bool:
+    """Whether `x` is a parameter or buffer whose size is not known yet."""
+    return isinstance(x, _Uninitialized)
+
+
+def _empty(shape: Any, dtype: _dtype.dtype | None) -> Tensor:
+    size = (shape,) if isinstance(shape, int) else tuple(shape)
+    return to_tensor(np.zeros(size, (dtype or _dtype.get_default_dtype()).numpy))
+
+
+def _empty_on(device: Any, dtype: _dtype.dtype | None) -> Tensor:
+    where = _device.get_default_device() if device is None else _device.device(device)
+    return convert(_empty(0, dtype), None, where)

@@ -62,7 +62,7 @@ def typename(x: Any) -> str:
     """The name torch's texts give the type of `x`: `int`, `torch.FloatTensor`, `numpy.ndarray`."""
     if isinstance(x, Tensor):
         return type_name(x)
-    kind = type(x)
+    kind = x if isinstance(x, type) else type(x)
     if kind.__module__ == "builtins":
         return kind.__qualname__
     return f"{kind.__module__}.{kind.__qualname__}"
@@ -185,6 +185,7 @@ class Attributes:
     def _set_parameter(self, name: str, value: Parameter) -> None:
         if "_parameters" not in self.__dict__:
             raise AttributeError("cannot assign parameters before Module.__init__() call")
+        self.__dict__.pop(name, None)
         self._forget(name, "_buffers", "_modules")
         self.register_parameter(name, value)
 
@@ -199,6 +200,7 @@ class Attributes:
     def _set_module(self, name: str, value: Any) -> None:
         if "_modules" not in self.__dict__:
             raise AttributeError("cannot assign module before Module.__init__() call")
+        self.__dict__.pop(name, None)
         self._forget(name, "_parameters", "_buffers")
         self._modules[name] = _global.registered(
             _global.module_registration_hooks, self, name, value
@@ -221,17 +223,17 @@ class Attributes:
         if isinstance(value, Buffer):
             if "_buffers" not in self.__dict__:
                 raise AttributeError("cannot assign buffer before Module.__init__() call")
-            self._forget(name, "_parameters", "_modules")
-            self._mark_persistent(name, value.persistent)
-        self._buffers[name] = _global.registered(
-            _global.buffer_registration_hooks, self, name, value
-        )
+            self._forget(name, "_modules")
+            self.register_buffer(name, value, value.persistent)
+            return
+        hooks = _global.buffer_registration_hooks
+        self._buffers[name] = _global.registered(hooks, self, name, value)
 
     def _forget(self, name: str, *homes: str) -> None:
         """Frees `name` for a member of another kind."""
-        self.__dict__.pop(name, None)
         for home in homes:
-            self.__dict__.get(home, {}).pop(name, None)
+            if name in self.__dict__[home]:
+                del self.__dict__[home][name]
         self._non_persistent_buffers_set.discard(name)
 
     def __delattr__(self, name: str) -> None:

@@ -45,13 +45,13 @@ class Calls(Hooks):
         return result if tensors else map_nested(as_array, result)
 
     def _wrapped_call_impl(self, *args: Any, **kwargs: Any) -> Any:
-        if state.capture is not None:
-            state.capture.called(self)
         if self._compiled_call_impl is not None:
             return self._compiled_call_impl(*args, **kwargs)
         return self._call_impl(*args, **kwargs)
 
     def _call_impl(self, *args: Any, **kwargs: Any) -> Any:
+        if state.capture is not None:
+            state.capture.called(self)
         if not (
             self._forward_hooks
             or self._forward_pre_hooks

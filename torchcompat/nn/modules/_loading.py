@@ -15,7 +15,7 @@ from torchcompat._tensor._dispatch import ARRAYS, to_tensor
 from torchcompat._tensor._faces import write
 from torchcompat.nn.modules._rollback import Snapshot
 from torchcompat.nn.modules._state_dict import EXTRA_STATE, Saving
-from torchcompat.nn.parameter import Parameter
+from torchcompat.nn.parameter import Parameter, is_lazy
 
 
 class _IncompatibleKeys(namedtuple("_IncompatibleKeys", ["missing_keys", "unexpected_keys"])):
@@ -141,7 +141,9 @@ class Loading(Saving):
             value = to_tensor(given)
             if member.ndim == 0 and value.ndim == 1 and len(value.shape) == 1:
                 value = value[0]  # torch before 0.4 had no 0-d tensors
-            if value.shape != member.shape:
+            if is_lazy(member) and is_lazy(value):
+                return None
+            if not is_lazy(member) and value.shape != member.shape:
                 return (
                     f"size mismatch for {key}: copying a param with shape {value.shape} from "
                     f"checkpoint, the shape in current model is {member.shape}."

@@ -25,7 +25,7 @@ class Snapshot:
     def _remember(self, tensor: Tensor) -> None:
         cell = tensor._cell
         self.tensors.append((tensor, cell, tensor._layout, tensor._requires_grad))
-        self.cells.append((cell, cell.value, cell.version))
+        self.cells.append((cell.root, cell.root.value, cell.root.version))
 
     def restore(self) -> None:
         """Puts members and values back as they were."""

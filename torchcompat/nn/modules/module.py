@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, Self, TypeVar
 
+from torchcompat._tensor._tensor import alias
 from torchcompat.nn import _bridge
 from torchcompat.nn.modules import _global
 from torchcompat.nn.modules._attributes import DERIVED, fresh_state, restored_state
@@ -114,9 +116,8 @@ class Module(Conversions):
             if set_to_none:
                 parameter.grad = None
                 continue
-            grad = parameter.grad.detach()
-            grad.zero_()
-            parameter.grad = grad
+            parameter.grad = alias(parameter.grad)
+            parameter.grad.zero_()
 
     def apply(self, fn: Callable[[Module], None]) -> Self:
         """Calls `fn` on every submodule, children first, and on this module."""
@@ -171,6 +172,18 @@ class Module(Conversions):
 
 
 _bridge.register(Module)
+
+
+def _take_in_mixins(owner: type) -> None:
+    """Names the inherited methods after `owner`: error texts and pickles then say `Module.to`."""
+    for base in owner.__mro__[1:-1]:
+        for name, method in vars(base).items():
+            if inspect.isfunction(method):
+                method.__qualname__ = f"{owner.__name__}.{name}"
+                method.__module__ = owner.__module__
+
+
+_take_in_mixins(Module)
 
 
 def _indented(text: str) -> str:
