@@ -297,3 +297,16 @@ def log_softmax(input: Array, dim: int, dtype: Dtype | None = None) -> Array:
     x, dim, result = _softmax_input("log_softmax", input, dim, dtype)
     return cast(jax.nn.log_softmax(x, axis=dim if x.ndim else None), result)
 
+
+@op()
+def gumbel_softmax(logits: Array, noise: Array, tau: float, hard: bool, dim: int) -> Array:
+    """Softmax of `(logits - log(noise)) / tau`, `noise` being exponential; one-hot if `hard`."""
+    dim = wrap_dim(dim, logits.ndim)
+    x = floating(logits, "softmax_kernel_impl")
+    soft = jax.nn.softmax((x - jnp.log(wide(noise))) / tau, axis=dim if x.ndim else None)
+    if hard:
+        # The gradient passes straight through to the softmax.
+        best = jnp.argmax(soft, axis=dim, keepdims=True) if x.ndim else 0
+        places = jax.lax.broadcasted_iota(jnp.int64, x.shape, dim) if x.ndim else 0
+        soft = (places == best) - jax.lax.stop_gradient(soft) + soft
+    return _like(soft, logits)

@@ -53,9 +53,21 @@ def attention_weights(
 
 
 @op()
+def plain_attention_weights(query: Array, key: Array, attn_mask: Array | None) -> Array:
+    """Softmax of the scaled and masked products. A row that is masked throughout is NaN, as in torch."""
+    scores = masked(_scores(query, key), attn_mask)
+    return cast(jax.nn.softmax(scores, axis=-1), dtype_of(query))
+
+
+@op()
 def attention_output(weights: Array, value: Array, enable_gqa: bool) -> Array:
     """`weights @ value`: what is left of attention once dropout has acted on its weights."""
     return _weighted_values(weights, value, enable_gqa)
+
+
+def _scores(query: jax.Array, key: jax.Array, scale: float | None = None) -> jax.Array:
+    scale = 1 / math.sqrt(max(query.shape[-1], 1)) if scale is None else scale
+    return _product(query, key.swapaxes(-1, -2)) * scale
 
 
 def _weights(
@@ -66,9 +78,7 @@ def _weights(
     scale: float | None,
     enable_gqa: bool,
 ) -> jax.Array:
-    key = _shared(key, query.shape, enable_gqa)
-    scale = 1 / math.sqrt(max(query.shape[-1], 1)) if scale is None else scale
-    scores = _product(query, key.swapaxes(-1, -2)) * scale
+    scores = _scores(query, _shared(key, query.shape, enable_gqa), scale)
     if is_causal:
         mask = np.tri(*scores.shape[-2:], dtype=bool)
     return safe_softmax(masked(scores, mask))

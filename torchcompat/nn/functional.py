@@ -7,7 +7,43 @@ takes precedence over an op of its name.
 
 from torchcompat import _ops as _ops
 from torchcompat._tensor._faces import FUNCTIONS as _FUNCTIONS
+from torchcompat._tensor.ops import sigmoid, tanh
+from torchcompat.nn._functional.activation import (
+    _get_softmax_dim,
+    gumbel_softmax,
+    log_softmax,
+    rrelu,
+    rrelu_,
+    softmax,
+    softmin,
+)
+from torchcompat.nn._functional.class_loss import (
+    cross_entropy,
+    linear_cross_entropy,
+    multi_margin_loss,
+    multilabel_margin_loss,
+    multilabel_soft_margin_loss,
+    nll_loss,
+)
+from torchcompat.nn._functional.ctc import ctc_loss
 from torchcompat.nn._functional.embedding import _no_grad_embedding_renorm_, embedding
+from torchcompat.nn._functional.loss import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cosine_embedding_loss,
+    gaussian_nll_loss,
+    hinge_embedding_loss,
+    huber_loss,
+    kl_div,
+    l1_loss,
+    margin_ranking_loss,
+    mse_loss,
+    poisson_nll_loss,
+    smooth_l1_loss,
+    soft_margin_loss,
+    triplet_margin_loss,
+    triplet_margin_with_distance_loss,
+)
 from torchcompat.nn._functional.norm import (
     _verify_batch_size,
     _verify_spatial_size,

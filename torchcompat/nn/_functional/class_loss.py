@@ -110,27 +110,43 @@ def linear_cross_entropy(
         raise NotImplementedError(f"linear_cross_entropy: options={options!r} is not supported")
     _check_linear(input, linear_weight, linear_bias)
     features = linear_weight.shape[-1]
-    wide = ops.reshape(linear_weight, (-1, features))
-    bias = None if linear_bias is None else ops.reshape(linear_bias, (-1,))
-    logits = ops.linear(input, wide, bias)
-    logits = ops.reshape(logits, (*input.shape[:-1], *linear_weight.shape[:-1]))
-    ignore_index = -100 if ignore_index is None else ignore_index
+    bias = None if linear_bias is None else linear_bias.reshape(-1)
+    logits = ops.linear(input, linear_weight.reshape(-1, features), bias)
+    logits = logits.reshape(*input.shape[:-1], *linear_weight.shape[:-1])
+    if ignore_index is not None and target.shape == logits.shape:
+        raise RuntimeError(
+            "ignore_index cannot be specified when target contains probabilities"
+        )
     return cross_entropy(
         logits,
         target,
         weight,
-        ignore_index=ignore_index,
+        ignore_index=-100 if ignore_index is None else ignore_index,
         reduction=reduction,
         label_smoothing=label_smoothing,
     )
 
 
-def _check_linear(input: Tensor, linear_weight: Tensor, linear_bias: Tensor | None) -> None:
+def _check_linear(input: Tensor, weight: Tensor, bias: Tensor | None) -> None:
     if not 1 <= input.ndim <= 2:
         raise RuntimeError(f"expected input with dimensionality 1 or 2, got {input.ndim}")
-    if linear_weight.ndim < 2:
+    if weight.ndim < 2:
         raise RuntimeError(
-            f"expected linear_weight with dimensionality at least 2, got {linear_weight.ndim}"
+            f"expected linear_weight with dimensionality at least 2, got {weight.ndim}"
+        )
+    if input.shape[-1] != weight.shape[-1]:
+        raise RuntimeError(
+            "expected equal input and linear_weight last dimensions (in_features), "
+            f"got {input.shape[-1]} and {weight.shape[-1]}, respectively"
+        )
+    size = tuple(weight.shape[:-1])
+    if bias is not None and tuple(bias.shape) != size:
+        raise RuntimeError(f"expected linear_bias shape {size}, got {tuple(bias.shape)}")
+    if len(size) > 1 and input.ndim == 1:
+        raise RuntimeError(
+            f"K-dimensional loss defined by linear_weight shape {tuple(weight.shape)} requires "
+            f"batched input, (N, {input.shape[-1]}), got unbatched input with shape "
+            f"{tuple(input.shape)}"
         )
 
 
