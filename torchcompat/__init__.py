@@ -25,6 +25,7 @@ from torchcompat._tensor._autograd import set_grad_enabled as set_grad_enabled
 from torchcompat._tensor._creation import *
 from torchcompat._tensor._factory import *
 from torchcompat._tensor._faces import FUNCTIONS as _FUNCTIONS
+from torchcompat._tensor._indexing import *
 from torchcompat._tensor._linalg import *
 from torchcompat._tensor._memory import *
 from torchcompat._tensor._overloads import *
@@ -33,6 +34,7 @@ from torchcompat._tensor._bits import *
 from torchcompat._tensor._combining import *
 from torchcompat._tensor._sampling import *
 from torchcompat._tensor._shaping import *
+from torchcompat import autograd as autograd
 from torchcompat import func as func
 from torchcompat import linalg as linalg
 from torchcompat import random as random
