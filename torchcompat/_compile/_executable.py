@@ -12,7 +12,7 @@ from torchcompat._compile._capture import Capture, Retrace
 from torchcompat._compile._tree import Template
 from torchcompat._ops._registry import LIST, Row
 from torchcompat._tensor import Tensor, wrap
-from torchcompat._tensor._autograd import Node
+from torchcompat._tensor._graph import Node
 from torchcompat._tensor._dispatch import ARRAYS, holds
 from torchcompat._tensor._state import state
 
@@ -48,9 +48,14 @@ class Executable:
         self.jitted = jax.jit(self._program)
 
     def refresh(self) -> None:
-        """Looks up the storages again: `tensor.data = other` gives a tensor another one."""
+        """Looks up the storages again: `tensor.data = other` gives a tensor another one.
+
+        `owners` are the tensors that are a whole storage each, to which gradients can go.
+        """
         cells = {id(t._cell.root): t._cell.root for t in self.tensors}
         self.cells = [*cells.values(), *self.holders]
+        whole = {id(t._cell): t for t in reversed(self.tensors) if t._layout is None}
+        self.owners = [whole.get(id(cell)) for cell in self.cells]
 
     def _program(self, values: list, arrays: list) -> tuple[list, list]:
         """What is traced: state and arguments in, outputs and written state out."""
@@ -116,7 +121,7 @@ class Executable:
             if hole.requires_grad and state.grad_enabled:
                 if node is None:
                     node = self._node(values, arrays, leaves)
-                tensor._grad_fn, tensor._output_nr, tensor._requires_grad = node, hole.index, True
+                node.made(tensor, hole.index, array.shape, array.dtype)
             return tensor
 
         return self.output.fill(outputs, box)
@@ -130,8 +135,13 @@ class Executable:
             kinds=(LIST, LIST),
             grad_name="CompiledFunctionBackward",
         )
-        inputs = [t for t in (*self.tensors, *leaves) if isinstance(t, Tensor) and t._requires_grad]
-        return Node(row, [values, arrays], [], inputs)
+        found = [(i, t) for i, t in enumerate(self.owners) if t is not None and t.requires_grad]
+        found += [
+            (len(values) + i, x)
+            for i, x in enumerate(leaves)
+            if isinstance(x, Tensor) and x.requires_grad
+        ]
+        return Node(row, [values, arrays], [], [t for _, t in found], [i for i, _ in found])
 
     def _settle(self, outputs: list, leaves: list) -> None:
         """In-place results of arguments, tensors that outlive the call, and hooks that only look."""

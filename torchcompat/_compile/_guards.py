@@ -57,7 +57,7 @@ def describe(modules: Iterable[Module], tensors: Iterable[Tensor]) -> tuple:
             t.shape,
             t._cell.value.dtype,
             t._requires_grad,
-            cells.setdefault(id(t._cell), len(cells)),
+            cells.setdefault(id(t._cell.root), len(cells)),
         )
         for t in tensors
     )

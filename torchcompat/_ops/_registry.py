@@ -160,8 +160,8 @@ def _make_row(
     )
 
 
-def executable(row: Row, static: tuple, fills: tuple) -> Callable:
-    """The jitted function of the row's traced arguments, its static arguments fixed.
+def partial(row: Row, static: tuple, fills: tuple) -> Callable:
+    """The row's function of its traced arguments, its static arguments fixed.
 
     Args:
         static: `(position, value)` of each static argument.
@@ -178,7 +178,7 @@ def executable(row: Row, static: tuple, fills: tuple) -> Callable:
         return row.fn(*values[:positional], **dict(zip(row.names[positional:], values[positional:])))
 
     run.__name__ = run.__qualname__ = row.name
-    return jax.jit(run)
+    return run
 
 
 def forget_executables() -> None:

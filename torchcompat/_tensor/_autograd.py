@@ -1,4 +1,4 @@
-"""The recording side of autograd: what the dispatcher notes of each op, and the gradient modes."""
+"""The gradient modes: `no_grad`, `enable_grad`, `inference_mode`, `set_grad_enabled`."""
 
 from __future__ import annotations
 
@@ -6,33 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from torchcompat._ops._registry import Row
 from torchcompat._tensor._state import state
-from torchcompat._tensor._tensor import Tensor, alias
-
-
-class Node:
-    """One recorded op: its row, the arrays and static arguments it ran on, and where those came from."""
-
-    __slots__ = ("row", "arrays", "static", "inputs", "__weakref__")
-
-    def __init__(self, row: Row, arrays: list, static: list, inputs: list[Tensor]) -> None:
-        self.row = row
-        self.arrays = arrays
-        self.static = static
-        self.inputs = inputs
-
-    def name(self) -> str:
-        """The node's name as torch prints it: `ReluBackward0`."""
-        return self.row.grad_name
-
-    @property
-    def next_functions(self) -> tuple:
-        """For each input, the node that made it (None for tensors outside the graph) and its output."""
-        return tuple((t._grad_fn, t._output_nr) for t in self.inputs)
-
-    def __repr__(self) -> str:
-        return f"<{self.name()} object at {hex(id(self))}>"
 
 
 class _GradMode:
@@ -127,7 +101,3 @@ def is_grad_enabled() -> bool:
     """Whether operations are being recorded."""
     return state.grad_enabled
 
-
-def detach(input: Tensor) -> Tensor:
-    """The same storage, outside the graph."""
-    return alias(input)

@@ -92,8 +92,8 @@ def view_dtype(input: Tensor, to: _dtype.dtype) -> Tensor:
 
 def _recording(name: str, source: Tensor, result: Tensor) -> Tensor:
     if source._requires_grad and state.grad_enabled:
-        result._grad_fn = _dispatch.recorded(ROWS[name], (source,))
-        result._requires_grad = True
+        node = _dispatch.recorded_view(ROWS[name], (source,))
+        node.made(result, 0, tuple(result.shape), result._cell.value.dtype)
     return result
 
 

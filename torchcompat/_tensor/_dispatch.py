@@ -20,8 +20,8 @@ from torchcompat import _dtype
 from torchcompat._ops import _registry
 from torchcompat._ops._registry import EITHER, LIST, STATIC, TRACED, Row
 from torchcompat import _layout
-from torchcompat._tensor._autograd import Node
 from torchcompat._tensor._cell import Cell
+from torchcompat._tensor._graph import Node
 from torchcompat._tensor._state import state
 from torchcompat._tensor._tensor import Tensor, as_array, wrap
 
@@ -196,18 +196,20 @@ def _freeze(x: Any) -> Any:
 
 
 def _build(row: Row, static: list) -> Any:
+    return jax.jit(pure(row, static))
+
+
+def pure(row: Row, static: Sequence) -> Callable:
+    """The row's function of its traced arguments, its static arguments fixed."""
     fixed, fills = [], []
     rest = iter(static)
     for position, kind in enumerate(row.kinds):
-        if kind in (TRACED, LIST):
-            fills.append(position)
-            continue
-        value = next(rest)
+        value = _TRACED_HERE if kind in (TRACED, LIST) else next(rest)
         if value is _TRACED_HERE:
             fills.append(position)
         else:
             fixed.append((position, value))
-    return _registry.executable(row, tuple(fixed), tuple(fills))
+    return _registry.partial(row, tuple(fixed), tuple(fills))
 
 
 def _as_meta(arrays: list) -> list:
@@ -235,7 +237,7 @@ def _wrap(row: Row, out: Any, args: tuple, arrays: list, static: list, tensors: 
     node = None
     if tensors is not None and row.differentiable and state.grad_enabled:
         for t in tensors:
-            if t._requires_grad:
+            if t._requires_grad or (t._graph_version is not None and t.requires_grad):
                 node = Node(row, arrays, static, tensors)
                 break
     if isinstance(out, (tuple, list)):
@@ -248,7 +250,7 @@ def _box(value: Any, node: Node | None, index: int) -> Tensor:
     from_new = Tensor.__new__(Tensor)
     from_new._cell = Cell(value)
     if node is not None and value.dtype in _DIFFERENTIABLE:
-        from_new._grad_fn, from_new._requires_grad, from_new._output_nr = node, True, index
+        node.made(from_new, index, value.shape, value.dtype)
     return from_new
 
 
@@ -273,16 +275,18 @@ def _view(row: Row, args: tuple) -> Any:
         return None
     if layout is None:
         return None
-    node = recorded(row, args) if source._requires_grad and state.grad_enabled else None
+    node = recorded_view(row, args) if state.grad_enabled and source.requires_grad else None
     if isinstance(layout, list):
         return tuple(viewed(source, one, node, i) for i, one in enumerate(layout))
     return viewed(source, layout, node)
 
 
-def recorded(row: Row, args: tuple) -> Node:
-    """The node of a call that is made by other means than running the op."""
-    arrays, static, tensors, _ = _bind(row, args)
-    return Node(row, arrays, static, tensors or [])
+def recorded_view(row: Row, args: tuple) -> Node:
+    """The node of a view op, which needs no values to be differentiated."""
+    source = args[0]
+    shape = _META(tuple(source.shape), source._cell.value.dtype)
+    static = [_freeze(x) for x in args[1:]]
+    return Node(row, [shape], static, [source])
 
 
 def viewed(source: Tensor, layout: _layout.Layout, node: Node | None = None, index: int = 0) -> Tensor:
@@ -293,8 +297,10 @@ def viewed(source: Tensor, layout: _layout.Layout, node: Node | None = None, ind
     if layout[0] != shape or layout != _layout.contiguous(shape):
         result._layout = layout
     result._is_view_of = source if source._is_view_of is None else source._is_view_of
+    if state.grad_enabled:
+        result._graph_version = cell.version
     if node is not None:
-        result._grad_fn, result._requires_grad, result._output_nr = node, True, index
+        node.made(result, index, layout[0], cell.value.dtype)
     return result
 
 

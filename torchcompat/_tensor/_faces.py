@@ -14,6 +14,7 @@ import jax
 from torchcompat import _dtype
 from torchcompat._ops._registry import ROWS, Row, forget_executables
 from torchcompat._tensor import _dispatch
+from torchcompat._tensor._graph import writing
 from torchcompat._tensor._state import epoch, state
 from torchcompat._tensor._tensor import Tensor
 
@@ -87,17 +88,22 @@ def write(target: Tensor, result: Any) -> Tensor:
 
     The target takes over the result's place in the graph.
     """
-    value = result._read() if isinstance(result, Tensor) else result
     shape, kind = tuple(target.shape), target.dtype.numpy
     if isinstance(target._cell.value, jax.ShapeDtypeStruct):
         return target
+    recording = state.grad_enabled and isinstance(result, Tensor)
+    if recording and (result.requires_grad or target.requires_grad):
+        if result.dtype is not target.dtype or result.shape != target.shape:
+            result = result.expand(shape).to(target.dtype)
+        note = writing(target, result)
+        target._write(result._read())
+        note()
+        return target
+    value = result._read() if isinstance(result, Tensor) else result
     if value.dtype != kind or tuple(value.shape) != shape:
         with jax.enable_x64(True):
             value = jax.numpy.broadcast_to(value, shape).astype(kind)
     target._write(value)
-    if isinstance(result, Tensor) and result._requires_grad and state.grad_enabled:
-        target._grad_fn, target._output_nr = result._grad_fn, result._output_nr
-        target._requires_grad = True
     return target
 
 

@@ -65,6 +65,7 @@ class Tensor:
         "_grad_fn",
         "_output_nr",
         "_is_view_of",
+        "_graph_version",
         "__dict__",
         "__weakref__",
     )
@@ -75,6 +76,7 @@ class Tensor:
         self._layout = None
         self._requires_grad = False
         self._grad = self._grad_fn = self._cache = self._seen = self._is_view_of = None
+        self._graph_version = None
         self._output_nr = 0
         return self
 
@@ -159,11 +161,15 @@ class Tensor:
     @property
     def requires_grad(self) -> bool:
         """Whether operations on this tensor are recorded for gradients."""
+        if self._graph_version is not None:
+            self._renew()
         return self._requires_grad
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
-        if self._grad_fn is not None:
+        if self.grad_fn is not None:
+            if value:
+                return
             raise RuntimeError(
                 "you can only change requires_grad flags of leaf variables."
                 + (
@@ -204,12 +210,14 @@ class Tensor:
     @property
     def grad_fn(self) -> Any:
         """The recorded operation that made this tensor, or None for a leaf."""
+        if self._graph_version is not None:
+            self._renew()
         return self._grad_fn
 
     @property
     def is_leaf(self) -> bool:
         """True for tensors that no recorded operation made."""
-        return self._grad_fn is None
+        return self.grad_fn is None
 
     @property
     def output_nr(self) -> int:

@@ -1,0 +1,238 @@
+"""The recorded graph: a node an op, edges to the nodes that made its inputs."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+
+from torchcompat import _strided
+from torchcompat._ops._registry import STATIC, TRACED, Row
+from torchcompat._tensor._state import serial
+from torchcompat._tensor._tensor import Tensor, wrap
+
+
+class Edge(NamedTuple):
+    """One output of one node."""
+
+    node: Any
+    output: int
+
+
+class _Hooked:
+    """What nodes of both kinds share: hooks on the gradients of their outputs, by output number."""
+
+    __slots__ = ("serial", "hooks", "__weakref__")
+
+    def hooks_of(self, output: int) -> dict[int, Callable]:
+        """The hooks that see, and perhaps replace, the gradient of one output."""
+        return self.hooks.setdefault(output, {})
+
+
+class Node(_Hooked):
+    """One recorded op.
+
+    Args:
+        row: the op.
+        arrays: its traced arguments: arrays, numbers, None, and tuples of those. A view keeps only
+            the shape and type of its source (`jax.ShapeDtypeStruct`).
+        static: its static arguments.
+        inputs: the Tensors among its arguments, in order.
+
+    Attributes:
+        leaves: `arrays` without nesting; None once they are freed.
+        edges: for each Tensor argument where it came from, or None if it needs no gradient.
+        positions: for each Tensor argument its place in `leaves`.
+        outputs: `(number, shape, dtype)` of each differentiable result.
+    """
+
+    __slots__ = ("row", "static", "structure", "leaves", "edges", "positions", "outputs")
+
+    def __init__(
+        self,
+        row: Row,
+        arrays: list,
+        static: list,
+        inputs: list[Tensor],
+        positions: list[int] | None = None,
+    ) -> None:
+        self.serial = serial()
+        self.hooks: dict[int, dict[int, Callable]] = {}
+        self.row, self.static = row, static
+        self.leaves, self.structure = jax.tree.flatten(arrays, is_leaf=lambda x: x is None)
+        self.edges = [edge_of(t) for t in inputs]
+        self.positions = _positions(self.leaves, inputs) if positions is None else positions
+        self.outputs: list[tuple[int, tuple, Any]] = []
+
+    def made(self, tensor: Tensor, output: int, shape: tuple, dtype: Any) -> None:
+        """Notes that `tensor` is one of this op's results."""
+        self.outputs.append((output, shape, dtype))
+        tensor._grad_fn, tensor._output_nr, tensor._requires_grad = self, output, True
+
+    def name(self) -> str:
+        """The node's name as torch prints it: `ReluBackward0`."""
+        return self.row.grad_name
+
+    @property
+    def next_functions(self) -> tuple:
+        """For each input, the node that made it and which of its outputs it is, or `(None, 0)`."""
+        return tuple((None, 0) if edge is None else tuple(edge) for edge in self.edges)
+
+    @property
+    def metadata(self) -> dict:
+        """A dictionary for the user's own notes."""
+        raise NotImplementedError("metadata of autograd nodes")
+
+    def register_prehook(self, hook: Callable) -> Any:
+        raise NotImplementedError("hooks on autograd nodes: use Tensor.register_hook")
+
+    def saved(self) -> list[Any]:
+        """The leaves, with Tensors that continue the graph where an input needs a gradient."""
+        leaves = list(self.leaves)
+        for position, edge in zip(self.positions, self.edges):
+            if edge is not None and not isinstance(leaves[position], jax.ShapeDtypeStruct):
+                leaves[position] = box = wrap(leaves[position])
+                box._grad_fn, box._output_nr, box._requires_grad = *edge, True
+        return leaves
+
+    def release(self) -> None:
+        """Frees what backward needed."""
+        self.leaves = None
+
+    def __repr__(self) -> str:
+        return f"<{self.name()} object at {hex(id(self))}>"
+
+
+def _positions(leaves: list, inputs: list[Tensor]) -> list[int]:
+    """Where each Tensor's array stands among the leaves; both are in argument order."""
+    positions, at = [], 0
+    for tensor in inputs:
+        if isinstance(leaves[at], jax.ShapeDtypeStruct):
+            positions.append(at)
+            continue
+        value = tensor._read()
+        while leaves[at] is not value:
+            at += 1
+        positions.append(at)
+        at += 1
+    return positions
+
+
+class Accumulate(_Hooked):
+    """The end of the graph at a leaf tensor: adds the gradient to its `.grad`."""
+
+    __slots__ = ("variable", "after")
+    edges: tuple = ()
+
+    def __init__(self, variable: Tensor) -> None:
+        self.serial = float("inf")
+        self.hooks: dict[int, dict[int, Callable]] = {}
+        self.after: dict[int, Callable] = {}
+        self.variable = variable
+
+    def name(self) -> str:
+        return "torch::autograd::AccumulateGrad"
+
+    next_functions: tuple = ()
+
+    def accumulate(self, gradient: Tensor, keep_graph: bool) -> None:
+        """Adds `gradient` to the leaf's `.grad`; then calls the post-accumulation hooks."""
+        variable = self.variable
+        if variable._grad is None:
+            variable._grad = gradient if keep_graph else wrap(gradient._read())
+        elif keep_graph:
+            variable._grad = variable._grad + gradient
+        else:
+            variable._grad._write((variable._grad + gradient)._read())
+        for hook in list(self.after.values()):
+            hook(variable)
+
+    def __repr__(self) -> str:
+        return f"<AccumulateGrad object at {hex(id(self))}>"
+
+
+_accumulators: weakref.WeakValueDictionary[int, Accumulate] = weakref.WeakValueDictionary()
+
+
+def accumulator(leaf: Tensor) -> Accumulate:
+    """The one node that stands for a leaf as long as a graph or a hook holds it."""
+    found = _accumulators.get(id(leaf))
+    if found is None or found.variable is not leaf:
+        found = _accumulators[id(leaf)] = Accumulate(leaf)
+    return found
+
+
+def edge_of(tensor: Tensor) -> Edge | None:
+    """Where the tensor's gradient goes, or None if it needs none."""
+    if not tensor.requires_grad:
+        return None
+    node = tensor._grad_fn
+    return Edge(accumulator(tensor), 0) if node is None else Edge(node, tensor._output_nr)
+
+
+
+# -- views: their place in the graph follows their base ---------------------------------------------
+
+
+# An alias as a function of its base, and a base after a write through an alias.
+_ALIAS = Row(
+    name="alias_of_base",
+    fn=_strided.read,
+    names=("base", "layout"),
+    kinds=(TRACED, STATIC),
+    grad_name="AsStridedBackward0",
+)
+_SCATTER = Row(
+    name="base_with_alias",
+    fn=_strided.write,
+    names=("base", "value", "layout"),
+    kinds=(TRACED, TRACED, STATIC),
+    grad_name="CopySlices",
+)
+
+
+def renew(view: Tensor) -> None:
+    """Brings a view's place in the graph up to date after its storage was written to."""
+    version = view._cell.version
+    if view._graph_version is None or view._graph_version == version:
+        return
+    view._graph_version = version
+    base = view._is_view_of
+    if base._requires_grad:
+        source = jax.ShapeDtypeStruct(tuple(base.shape), base._cell.value.dtype)
+        node = Node(_ALIAS, [source], [_within(view, base)], [base])
+        node.made(view, 0, tuple(view.shape), source.dtype)
+
+
+def _within(view: Tensor, base: Tensor) -> Any:
+    """The view's layout over its base's elements.
+
+    Raises:
+        NotImplementedError: the base is no whole storage in order, or of another type.
+    """
+    if base._layout is not None or view._cell is not base._cell:
+        raise NotImplementedError(
+            "in-place write through a view of a strided or reinterpreted tensor that requires grad"
+        )
+    return view._layout_now()
+
+
+Tensor._renew = renew
+
+
+def writing(target: Tensor, result: Tensor) -> Callable[[], None]:
+    """Prepares the graph for `result` being written into `target`; call the result after the write."""
+    base = target._is_view_of
+    if base is None or target._graph_version is None:
+
+        def take_over() -> None:
+            target._grad_fn, target._output_nr = result._grad_fn, result._output_nr
+            target._requires_grad = result._requires_grad
+
+        return take_over
+    layout = _within(target, base)
+    node = Node(_SCATTER, [base._read(), result._read()], [layout], [base, result])
+    value = base._cell.value
+    return lambda: node.made(base, 0, tuple(value.shape), value.dtype)
