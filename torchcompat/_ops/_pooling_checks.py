@@ -203,6 +203,7 @@ def output_size(kind: str, n: int, input: Array, size: int | Sequence[int]) -> t
         RuntimeError, NotImplementedError: the size or the input does not fit.
     """
     title = f"adaptive_{kind}_pool{n}d"
+    _check_integers(title, size)
     if not _rank_fits(n, input):
         if n == 1:
             raise _dimensions(n, input, title)
@@ -226,6 +227,14 @@ def output_size(kind: str, n: int, input: Array, size: int | Sequence[int]) -> t
             f"adaptive_{kind}_pool3d_cpu" if n == 3 else f"adaptive_{kind}_pool2d", input
         )
     return out
+
+
+def _check_integers(title: str, size: object) -> None:
+    must = f"{title}(): argument 'output_size' (position 2) must be tuple of ints"
+    if size is None:
+        raise TypeError(f"{must}, not NoneType")
+    if isinstance(size, tuple) and None in size:
+        raise TypeError(f"{must}, but found element of type NoneType at pos {size.index(None)}")
 
 
 def _wrong_output(kind: str, n: int, title: str, got: int) -> RuntimeError:

@@ -17,6 +17,15 @@ from torchcompat.nn._functional.activation import (
     softmax,
     softmin,
 )
+from torchcompat.nn._functional.attention import (
+    _canonical_mask,
+    _check_key_padding_mask,
+    _in_projection_packed,
+    _mha_shape_check,
+    _none_or_dtype,
+    multi_head_attention_forward,
+    scaled_dot_product_attention,
+)
 from torchcompat.nn._functional.class_loss import (
     cross_entropy,
     linear_cross_entropy,
@@ -26,6 +35,14 @@ from torchcompat.nn._functional.class_loss import (
     nll_loss,
 )
 from torchcompat.nn._functional.ctc import ctc_loss
+from torchcompat.nn._functional.dropout import (
+    alpha_dropout,
+    dropout,
+    dropout1d,
+    dropout2d,
+    dropout3d,
+    feature_alpha_dropout,
+)
 from torchcompat.nn._functional.embedding import _no_grad_embedding_renorm_, embedding
 from torchcompat.nn._functional.loss import (
     binary_cross_entropy,
@@ -51,6 +68,24 @@ from torchcompat.nn._functional.norm import (
     group_norm,
     instance_norm,
 )
+from torchcompat.nn._functional.pooling import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool1d_with_indices,
+    adaptive_max_pool2d,
+    adaptive_max_pool2d_with_indices,
+    adaptive_max_pool3d,
+    adaptive_max_pool3d_with_indices,
+    max_pool1d,
+    max_pool1d_with_indices,
+    max_pool2d,
+    max_pool2d_with_indices,
+    max_pool3d,
+    max_pool3d_with_indices,
+)
+from torchcompat.nn._functional.unfolding import unfold
 
 for _name, _function in _FUNCTIONS["functional"].items():
     globals().setdefault(_name, _function)
