@@ -39,7 +39,13 @@ from torchcompat import func as func
 from torchcompat import linalg as linalg
 from torchcompat import random as random
 from torchcompat import special as special
-from torchcompat.nn import *
+from torchcompat import serialization as serialization
+from torchcompat import utils as utils
+from torchcompat.nn.modules import *
+from torchcompat.nn.parameter import Buffer as Buffer
+from torchcompat.nn.parameter import Parameter as Parameter
+from torchcompat.serialization import load as load
+from torchcompat.serialization import save as save
 
 e, pi, inf, nan, newaxis = _math.e, _math.pi, _math.inf, _math.nan, None
 __version__ = "0.1.0"
