@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections import OrderedDict
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, ValuesView
@@ -184,7 +185,7 @@ class ModuleList(_Indexed):
         return self.extend(modules)
 
     def __add__(self, other: Iterable[Module]) -> ModuleList:
-        return ModuleList([*self, *other])
+        return ModuleList(itertools.chain(self, other))
 
     def insert(self, index: int, module: Module) -> None:
         """Puts `module` before position `index`, or at the end where `index` lies beyond it.
