@@ -157,7 +157,7 @@ def numbers(*values: int) -> bytes:
     return b"(" + b"".join(map(number, values)) + b"t"
 
 
-def tensor(size: tuple, stride: tuple, offset: int = 0, **storage_options: Any) -> bytes:
+def tensor_code(size: tuple, stride: tuple, offset: int = 0, **storage_options: Any) -> bytes:
     """Opcodes that push a tensor over a storage of float32."""
     hooks = call(name("collections", "OrderedDict"))
     arguments = storage(**storage_options), number(offset), numbers(*size), numbers(*stride)

@@ -24,21 +24,24 @@ from _checkpoints import (
     UNTYPED,
     assert_same,
     bits,
+    call,
     layouts,
     name,
     number,
+    numbers,
     our_bits,
     our_bytes,
     program,
     state_dict,
     storage_of,
+    tensor_code,
     text,
     torch_bytes,
     zip_of,
 )
 from safetensors.torch import save_file
 
-from torchcompat import serialization
+from torchcompat import _device, serialization
 from torchcompat._device import device
 from torchcompat._dtype import BY_NAME
 from torchcompat._tensor import Size, Tensor, from_cell, wrap
@@ -422,6 +425,39 @@ def test_map_location_by_object_and_function(form: str) -> None:
     assert str(meta["x"].device) == "meta"
     with pytest.raises(TypeError, match="UntypedStorage"):
         load_bytes(data, map_location=lambda storage, tag: 3)
+
+
+def test_files_from_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = zip_of(program(tensor_code((4,), (1,), place="cuda:1")), {"0": bytes(range(16))})
+    with pytest.raises(RuntimeError) as theirs:
+        torch_load(data)
+    with pytest.raises(RuntimeError) as ours:
+        load_bytes(data)
+    assert str(ours.value) == str(theirs.value)
+    for location in ("cpu", {"cuda:1": "cpu"}, lambda storage, tag: storage.cpu()):
+        assert our_bits(load_bytes(data, map_location=location)) == bytes(range(16))
+    monkeypatch.setitem(_device._PLATFORMS, "cuda", "cpu")  # one "GPU", cuda:0
+    assert our_bits(load_bytes(data, map_location="cuda")) == bytes(range(16))
+    with pytest.raises(RuntimeError, match="on CUDA device 1, but this process has fewer"):
+        load_bytes(data)
+
+
+def test_files_of_python_2() -> None:
+    """Their strings are byte strings, and their modules have other names."""
+
+    def old(value: str) -> bytes:
+        return b"U" + bytes([len(value)]) + value.encode()
+
+    items = call(name("__builtin__", "set"), b"]" + old("x") + b"a")
+    held = b"(" + old("storage") + name("torch", "FloatStorage") + old("0") + old("cpu")
+    held += number(4) + b"tQ" + number(0) + numbers(4) + numbers(1)
+    rebuilt = name("torch._utils", "_rebuild_tensor") + b"(" + held + b"tR"
+    data = zip_of(program(b"}" + old("w") + rebuilt + b"s" + items + b"\x86"), {"0": b"\0" * 16})
+    ours, names = load_bytes(data)
+    assert list(ours) == ["w"] and names == {"x"} and tuple(ours["w"].shape) == (4,)
+    with pytest.warns(UserWarning, match="pickle_load_args"):
+        ours, names = load_bytes(data, encoding="bytes")
+    assert list(ours) == [b"w"] and names == {b"x"}
 
 
 def test_loading_leaves_the_default_dtype_rules_alone() -> None:

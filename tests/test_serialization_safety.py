@@ -29,7 +29,7 @@ from _checkpoints import (
     program,
     state_dict,
     storage,
-    tensor,
+    tensor_code,
     text,
     torch_bytes,
     zip_of,
@@ -139,7 +139,7 @@ def test_blocked_modules_stay_blocked_even_if_allowed(alarmed: list[str]) -> Non
 
 ORDERED = name("collections", "OrderedDict")
 EMPTY = call(ORDERED)
-VIEW = tensor((2,), (1,))
+VIEW = tensor_code((2,), (1,))
 
 
 def nested(depth: int) -> bytes:
@@ -243,16 +243,16 @@ HOSTILE = {
     "id with a text size": b"(" + text("storage") + name("torch", "FloatStorage") + text("0")
     + text("cpu") + text("4") + b"tQ",
     # layouts
-    "reaches too far": tensor((5,), (1,)),
-    "offset too far": tensor((2,), (1,), 3),
-    "stride too far": tensor((2,), (1 << 62,)),
-    "negative stride": tensor((2,), (-1,), 1),
-    "negative size": tensor((-2,), (1,)),
-    "negative offset": tensor((2,), (1,), -1),
-    "size overflows": tensor((1 << 62, 1 << 62), (0, 0)),
-    "other number of strides": tensor((2, 2), (1,)),
-    "too many dimensions": tensor((1,) * 2000, (1,) * 2000),
-    "8 GB tensor": tensor((1 << 31,), (1,)),
+    "reaches too far": tensor_code((5,), (1,)),
+    "offset too far": tensor_code((2,), (1,), 3),
+    "stride too far": tensor_code((2,), (1 << 62,)),
+    "negative stride": tensor_code((2,), (-1,), 1),
+    "negative size": tensor_code((-2,), (1,)),
+    "negative offset": tensor_code((2,), (1,), -1),
+    "size overflows": tensor_code((1 << 62, 1 << 62), (0, 0)),
+    "other number of strides": tensor_code((2, 2), (1,)),
+    "too many dimensions": tensor_code((1,) * 2000, (1,) * 2000),
+    "8 GB tensor": tensor_code((1 << 31,), (1,)),
 }  # fmt: skip
 
 
@@ -276,7 +276,7 @@ def test_a_refused_state_changes_nothing() -> None:
 
 
 def test_an_expanded_tensor_of_gigabytes_is_a_view(small: None) -> None:
-    ours = load_bytes(zip_of(program(tensor((1 << 20, 1 << 20), (0, 0))), {"0": b"\0" * 16}))
+    ours = load_bytes(zip_of(program(tensor_code((1 << 20, 1 << 20), (0, 0))), {"0": b"\0" * 16}))
     assert tuple(ours.shape) == (1 << 20, 1 << 20)
 
 

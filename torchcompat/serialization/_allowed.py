@@ -10,11 +10,12 @@ from pickle import UnpicklingError
 from typing import Any
 
 from torchcompat import _device
+from torchcompat._memory_format import layout, strided
 from torchcompat._tensor import Size, Tensor
 from torchcompat.nn.parameter import Parameter
 from torchcompat.serialization import _rebuild
 from torchcompat.serialization._machine import check_hashable
-from torchcompat.serialization._names import TYPE_GLOBALS, Layout
+from torchcompat.serialization._names import TYPE_GLOBALS
 
 # Refused even if the user allows something that lives in them.
 BLOCKED_MODULES = ("sys", "os", "posix", "nt")
@@ -48,26 +49,15 @@ def as_kind(tensor: Tensor, kind: type) -> Any:
     return made
 
 
-def _get_layout(name: Any) -> Layout:
+def _get_layout(name: Any) -> layout:
     """A layout by its name; a tensor with any but `torch.strided` is refused where it is made."""
     if type(name) is not str or name not in _LAYOUTS:
         raise UnpicklingError("a torch.layout must be named by a known str")
     return _LAYOUTS[name]
 
 
-_LAYOUTS = {
-    name: Layout(name)
-    for name in (
-        "torch.strided",
-        "torch.sparse_coo",
-        "torch.sparse_csr",
-        "torch.sparse_csc",
-        "torch.sparse_bsr",
-        "torch.sparse_bsc",
-        "torch._mkldnn",
-        "torch.jagged",
-    )
-}
+_SPARSE = ("sparse_coo", "sparse_csr", "sparse_csc", "sparse_bsr", "sparse_bsc")
+_LAYOUTS = {"torch.strided": strided} | {f"torch.{name}": layout(name) for name in _SPARSE}
 _REBUILDERS: dict[str, Callable[..., Any]] = {
     "torch._utils._rebuild_tensor": _rebuild.rebuild_tensor,
     "torch._utils._rebuild_tensor_v2": _rebuild.rebuild_tensor_v2,

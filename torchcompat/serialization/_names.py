@@ -65,18 +65,6 @@ class UnsupportedType:
         return f"torch.{self.name}"
 
 
-class Layout:
-    """Stands for a `torch.layout` in a file, such as `torch.strided`."""
-
-    __slots__ = ("name",)
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __repr__(self) -> str:
-        return self.name
-
-
 def require_dtype(value: object) -> _dtype.dtype:
     """`value` itself, if it is a dtype that JAX can hold.
 

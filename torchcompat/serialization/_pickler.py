@@ -12,7 +12,10 @@ import jax
 import numpy as np
 
 from torchcompat import _device, _dtype
+from torchcompat._memory_format import layout
 from torchcompat._tensor import Cell, Tensor, wrap
+from torchcompat.nn.modules._tracked import TrackedDict, TrackedOrderedDict
+from torchcompat.nn.modules.module import Module
 from torchcompat.nn.parameter import Parameter
 from torchcompat.serialization import _names
 from torchcompat.serialization._allowed import GLOBALS
@@ -93,10 +96,12 @@ class Pickler(_Base):
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, Tensor):
             return _reduce_tensor(obj)
+        if isinstance(obj, Module):
+            return _reduce_module(obj, self.proto)
         if isinstance(obj, jax.Array):
             return _reduce_tensor(wrap(obj))
-        if isinstance(obj, _names.Layout):
-            return _GET_LAYOUT, (obj.name,)
+        if isinstance(obj, layout):
+            return _GET_LAYOUT, (repr(obj),)
         if isinstance(obj, _device.device):
             return _Global("torch", "device"), _device_arguments(obj)
         return NotImplemented
@@ -192,16 +197,46 @@ def _torch_name(obj: Any, name: str | None) -> _Global | None:
     if module != "torchcompat" and not module.startswith("torchcompat."):
         return None
     qualified = name or getattr(obj, "__qualname__", obj.__name__)
+    if "._" in module:
+        module = _public_module(obj, qualified) or module
     found = sys.modules.get(module)
-    for part in qualified.split("."):
-        found = getattr(found, part, None)
-    if found is not obj or "." in qualified:
+    if "." in qualified or getattr(found, qualified, None) is not obj:
         raise pickle.PicklingError(f"Can't pickle {obj!r}: it's not found as {module}.{qualified}")
     return _Global("torch" + module.removeprefix("torchcompat"), qualified)
 
 
+def _public_module(obj: Any, name: str) -> str | None:
+    """The public module that offers what a private one defines; torch has it by that name.
+
+    One that lists the name in `__all__` comes first, then the deepest.
+    """
+    homes = [
+        (name in getattr(module, "__all__", ()), path.count("."), path)
+        for path, module in list(sys.modules.items())
+        if path.partition(".")[0] == "torchcompat" and "._" not in path
+        if vars(module).get(name) is obj
+    ]
+    return max(homes)[2] if homes else None
+
+
 def _device_arguments(where: _device.device) -> tuple:
     return (where.type,) if where.index is None else (where.type, where.index)
+
+
+def _reduce_module(module: Module, protocol: int) -> Any:
+    """What the module's class says, in plain dicts where torch lacks the class of ours."""
+    reduced = module.__reduce_ex__(protocol)
+    if isinstance(reduced, str) or len(reduced) < 3 or not isinstance(reduced[2], dict):
+        return reduced
+    state = {
+        name: _PLAIN_DICTS.get(type(value), lambda same: same)(value)
+        for name, value in reduced[2].items()
+        if not name.startswith("_tc_")
+    }
+    return (*reduced[:2], state, *reduced[3:])
+
+
+_PLAIN_DICTS: dict[type, type] = {TrackedDict: dict, TrackedOrderedDict: OrderedDict}
 
 
 def _reduce_tensor(tensor: Tensor) -> tuple:
