@@ -89,10 +89,10 @@ def grad(
     found = _engine.run(outs, _several(grad_outputs, len(outs)), keep, create_graph, edges)
     if materialize_grads:
         found = [t.new_zeros(t.shape) if g is None else g for t, g in zip(ins, found)]
-    elif not allow_unused and any(g is None for g in found):
+    elif not allow_unused and None in found:
         raise RuntimeError(
-            "One of the differentiated Tensors appears to not have been used in the graph. "
-            "Set allow_unused=True if this is the desired behavior."
+            f"The differentiated Tensor at index {found.index(None)} appears to not have been "
+            "used in the graph. Set allow_unused=True if this is the desired behavior."
         )
     return tuple(found)
 

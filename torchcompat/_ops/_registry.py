@@ -50,14 +50,15 @@ class Row:
         check: called with the op's arguments (indices as NumPy arrays) before it runs, to refuse
             what only values can tell; not called where an index is not known, under tracing.
         returns: field names of the named tuple that the op returns, or None.
-        grad_name: name of the autograd node, `ReluBackward0`.
+        grad_name: name of the autograd node, `ReluBackward0`; or a function that gives it from the
+            number of dimensions of each traced argument.
     """
 
     name: str
     fn: Callable
     names: tuple[str, ...]
     kinds: tuple[str, ...]
-    grad_name: str
+    grad_name: str | Callable[..., str]
     faces: frozenset[str] = frozenset()
     defaults: dict[str, Any] = field(default_factory=dict)
     kwonly: int = 0
@@ -91,7 +92,7 @@ def op(
     view: Callable | None = None,
     check: Callable | None = None,
     returns: str | None = None,
-    grad: str | None = None,
+    grad: str | Callable[..., str] | None = None,
     differentiable: bool = True,
 ) -> Callable[[Callable], Callable]:
     """Registers a pure function as an op and returns it unchanged. See `Row` for the arguments."""

@@ -24,7 +24,14 @@ def contract(a: Array, b: Array, axes: tuple[int, int]) -> Array:
     )
 
 
-@op("functional", grad="LinearBackward0")
+def _linear_node(input: int, weight: int, bias: int = 0) -> str:
+    """torch composes linear of matrix products and views; the last of them names the node."""
+    if bias:
+        return "AddmmBackward0" if input == 2 else "ViewBackward0"
+    return {1: "SqueezeBackward4", 2: "MmBackward0"}.get(input, "UnsafeViewBackward0")
+
+
+@op("functional", grad=_linear_node)
 def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
     """`input @ weight.T + bias`.
 

@@ -17,9 +17,7 @@ from torchcompat._ops._registry import Array, Number, op
 
 def product(a: jax.Array, b: jax.Array) -> jax.Array:
     """`a @ b`, in float32 for half types."""
-    return jnp.matmul(
-        a, b, precision=lax.Precision.HIGHEST, preferred_element_type=sum_type(a)
-    )
+    return jnp.matmul(a, b, precision=lax.Precision.HIGHEST, preferred_element_type=sum_type(a))
 
 
 def sum_type(x: jax.Array) -> jnp.dtype:
@@ -30,8 +28,7 @@ def sum_type(x: jax.Array) -> jnp.dtype:
 def _same_type(a: Array, b: Array, kernel: str = "addmm_impl_cpu_") -> None:
     if a.dtype != b.dtype:
         raise RuntimeError(
-            "expected m1 and m2 to have the same dtype, "
-            f"but got: {cpp_name(a)} != {cpp_name(b)}"
+            f"expected m1 and m2 to have the same dtype, but got: {cpp_name(a)} != {cpp_name(b)}"
         )
     if dtype_of(a) is _dtype.bool_:
         raise not_implemented(kernel, a)
@@ -93,7 +90,20 @@ def _check_bmm(a: Array, b: Array) -> None:
         raise not_implemented("bmm", a)
 
 
-@op("torch", "method", "linalg")
+_MATMUL_NODES = {
+    (1, 1): "DotBackward0",
+    (2, 1): "MvBackward0",
+    (1, 2): "SqueezeBackward4",
+    (2, 2): "MmBackward0",
+}
+
+
+def _matmul_node(first: int, second: int) -> str:
+    """torch composes matmul of other products; the last of them names the node."""
+    return _MATMUL_NODES.get((first, second), "UnsafeViewBackward0")
+
+
+@op("torch", "method", "linalg", grad=_matmul_node)
 def matmul(input: Array, other: Array) -> Array:
     """The matrix product; vectors count as rows on the left and columns on the right.
 
@@ -108,8 +118,7 @@ def matmul(input: Array, other: Array) -> Array:
 def _check_matmul(a: Array, b: Array) -> None:
     if a.ndim == 0 or b.ndim == 0:
         raise RuntimeError(
-            "both arguments to matmul need to be at least 1D, "
-            f"but they are {a.ndim}D and {b.ndim}D"
+            f"both arguments to matmul need to be at least 1D, but they are {a.ndim}D and {b.ndim}D"
         )
     if a.ndim == 1 and b.ndim == 1:
         _check_dot(a, b)
@@ -207,7 +216,7 @@ def outer(input: Array, vec2: Array) -> Array:
 
 
 def _blend(input: Array, value: jax.Array, beta: Array, alpha: Array) -> jax.Array:
-    """`beta * input + alpha * value` with `value`'s size; a zero `beta` ignores `input` altogether."""
+    """`beta * input + alpha * value` in `value`'s size; a zero `beta` ignores `input`."""
     if isinstance(alpha, (int, float, complex)) and alpha == 1:
         scaled = value
     else:
@@ -216,7 +225,11 @@ def _blend(input: Array, value: jax.Array, beta: Array, alpha: Array) -> jax.Arr
         return scaled
     _check_expands(input, value.shape)
     base = jnp.broadcast_to(input, value.shape).astype(value.dtype)
-    return scaled + (base if isinstance(beta, int) and beta == 1 else base * jnp.asarray(beta).astype(value.dtype))
+    return scaled + (
+        base
+        if isinstance(beta, int) and beta == 1
+        else base * jnp.asarray(beta).astype(value.dtype)
+    )
 
 
 def _check_expands(x: Array, size: tuple[int, ...]) -> None:
@@ -278,7 +291,12 @@ def addr(
 
 @op("torch", "method", "inplace")
 def baddbmm(
-    input: Array, batch1: Array, batch2: Array, *, beta: Number | Array = 1, alpha: Number | Array = 1
+    input: Array,
+    batch1: Array,
+    batch2: Array,
+    *,
+    beta: Number | Array = 1,
+    alpha: Number | Array = 1,
 ) -> Array:
     """`beta * input + alpha * (batch1 @ batch2)`, pair by pair."""
     _need(3, batch1=batch1, batch2=batch2)
@@ -288,14 +306,23 @@ def baddbmm(
 
 @op("torch", "method", "inplace")
 def addbmm(
-    input: Array, batch1: Array, batch2: Array, *, beta: Number | Array = 1, alpha: Number | Array = 1
+    input: Array,
+    batch1: Array,
+    batch2: Array,
+    *,
+    beta: Number | Array = 1,
+    alpha: Number | Array = 1,
 ) -> Array:
     """`beta * input + alpha * (batch1 @ batch2).sum(0)`."""
     _need(3, batch1=batch1, batch2=batch2)
     _check_bmm(batch1, batch2)
     axes = (((0, 2), (0, 1)), ((), ()))
     summed = lax.dot_general(
-        batch1, batch2, axes, precision=lax.Precision.HIGHEST, preferred_element_type=sum_type(batch1)
+        batch1,
+        batch2,
+        axes,
+        precision=lax.Precision.HIGHEST,
+        preferred_element_type=sum_type(batch1),
     )
     return _blend(input, summed, beta, alpha).astype(input.dtype)
 
@@ -312,7 +339,11 @@ def tensordot(a: Array, b: Array, dims: object = 2) -> Array:
     else:
         left, right = ((d,) if isinstance(d, int) else tuple(d) for d in dims)
     for i, j in zip(left, right):
-        if a.shape[i] != b.shape[j]:
+        if a.shape[i] == 1:
+            b = jnp.sum(b, axis=j, keepdims=True, dtype=b.dtype)
+        elif b.shape[j] == 1:
+            a = jnp.sum(a, axis=i, keepdims=True, dtype=a.dtype)
+        elif a.shape[i] != b.shape[j]:
             raise RuntimeError(
                 f"contracted dimensions need to match, but first has size {a.shape[i]} in dim {i} "
                 f"and second has size {b.shape[j]} in dim {j}"

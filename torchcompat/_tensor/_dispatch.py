@@ -285,8 +285,8 @@ def recorded_view(row: Row, args: tuple) -> Node:
     """The node of a view op, which needs no values to be differentiated."""
     source = args[0]
     shape = _META(tuple(source.shape), source._cell.value.dtype)
-    static = [_freeze(x) for x in args[1:]]
-    return Node(row, [shape], static, [source])
+    arrays, static, _, _ = _bind(row, (shape, *args[1:]))
+    return Node(row, arrays, static, [source])
 
 
 def viewed(source: Tensor, layout: _layout.Layout, node: Node | None = None, index: int = 0) -> Tensor:

@@ -151,7 +151,7 @@ def _vjp_row(node: Node) -> Row:
             fn=pullback,
             names=("leaves", "cotangents"),
             kinds=(LIST, LIST),
-            grad_name=f"{node.row.grad_name.removesuffix('0')}Backward0",
+            grad_name=f"{node.name().removesuffix('0')}Backward0",
         )
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -26,9 +27,9 @@ class _Hooked:
 
     __slots__ = ("serial", "hooks", "__weakref__")
 
-    def hooks_of(self, output: int) -> dict[int, Callable]:
+    def hooks_of(self, output: int) -> OrderedDict[int, Callable]:
         """The hooks that see, and perhaps replace, the gradient of one output."""
-        return self.hooks.setdefault(output, {})
+        return self.hooks.setdefault(output, OrderedDict())
 
 
 class Node(_Hooked):
@@ -46,9 +47,10 @@ class Node(_Hooked):
         edges: for each Tensor argument where it came from, or None if it needs no gradient.
         positions: for each Tensor argument its place in `leaves`.
         outputs: `(number, shape, dtype)` of each differentiable result.
+        ranks: numbers of dimensions of the leaves, where the node's name depends on them.
     """
 
-    __slots__ = ("row", "static", "structure", "leaves", "edges", "positions", "outputs")
+    __slots__ = ("row", "static", "structure", "leaves", "edges", "positions", "outputs", "ranks")
 
     def __init__(
         self,
@@ -59,10 +61,13 @@ class Node(_Hooked):
         positions: list[int] | None = None,
     ) -> None:
         self.serial = serial()
-        self.hooks: dict[int, dict[int, Callable]] = {}
+        self.hooks: dict[int, OrderedDict] = {}
         self.row, self.static = row, static
         self.leaves, self.structure = jax.tree.flatten(arrays, is_leaf=lambda x: x is None)
         self.edges = [edge_of(t) for t in inputs]
+        self.ranks = ()
+        if callable(row.grad_name):
+            self.ranks = tuple(getattr(x, "ndim", 0) for x in self.leaves)
         self.positions = _positions(self.leaves, inputs) if positions is None else positions
         self.outputs: list[tuple[int, tuple, Any]] = []
 
@@ -73,7 +78,8 @@ class Node(_Hooked):
 
     def name(self) -> str:
         """The node's name as torch prints it: `ReluBackward0`."""
-        return self.row.grad_name
+        name = self.row.grad_name
+        return name if isinstance(name, str) else name(*self.ranks)
 
     @property
     def next_functions(self) -> tuple:
@@ -128,8 +134,8 @@ class Accumulate(_Hooked):
 
     def __init__(self, variable: Tensor) -> None:
         self.serial = float("inf")
-        self.hooks: dict[int, dict[int, Callable]] = {}
-        self.after: dict[int, Callable] = {}
+        self.hooks: dict[int, OrderedDict] = {}
+        self.after: OrderedDict[int, Callable] = OrderedDict()
         self.variable = variable
 
     def name(self) -> str:
