@@ -48,21 +48,17 @@ def _run(
         return input
     if inplace:
         _faces.check_inplace(input)
-    if p == 1:
-        result = input * 0.0
-    else:
-        drawn_size = size(input)
-        _check_type(input)
-        result = drop(input, _kept(input, drawn_size, 1 - p), p)
+    result = input * 0.0 if p == 1 else drop(input, _kept(input, size, 1 - p), p)
     return _faces.write(input, result) if inplace else result
 
 
-def _kept(input: Tensor, size: tuple[int, ...], chance: float) -> Tensor:
-    """Ones with probability `chance`, else zeros; drawn in memory order, as torch draws."""
-    order = _in_memory_order(input) if size == tuple(input.shape) else list(range(input.ndim))
-    where = _place_of(input, None)
-    sizes = tuple(size[d] for d in order)
-    keep = drawn("bernoulli", sizes, input.dtype, None, where, p=chance)
+def _kept(input: Tensor, size: Callable, chance: float) -> Tensor:
+    """Ones with probability `chance`, else zeros; elements are drawn in memory order."""
+    sizes = size(input)
+    _check_type(input)
+    order = _in_memory_order(input) if size is _per_element else list(range(input.ndim))
+    drawn_size = tuple(sizes[d] for d in order)
+    keep = drawn("bernoulli", drawn_size, input.dtype, None, _place_of(input, None), p=chance)
     if order == sorted(order):
         return keep
     return keep.permute([order.index(d) for d in range(len(order))])

@@ -1,4 +1,8 @@
 """Layers, in torch's own file names."""
 
 from torchcompat.nn.modules.container import *  # noqa: F403
+from torchcompat.nn.modules.dropout import *  # noqa: F403
+from torchcompat.nn.modules.linear import *  # noqa: F403
 from torchcompat.nn.modules.module import *  # noqa: F403
+from torchcompat.nn.modules.normalization import *  # noqa: F403
+from torchcompat.nn.modules.sparse import *  # noqa: F403
