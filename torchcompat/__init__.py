@@ -22,6 +22,7 @@ from torchcompat._tensor._autograd import inference_mode as inference_mode
 from torchcompat._tensor._autograd import is_grad_enabled as is_grad_enabled
 from torchcompat._tensor._autograd import no_grad as no_grad
 from torchcompat._tensor._autograd import set_grad_enabled as set_grad_enabled
+from torchcompat._tensor._choosing import *
 from torchcompat._tensor._creation import *
 from torchcompat._tensor._factory import *
 from torchcompat._tensor._faces import FUNCTIONS as _FUNCTIONS

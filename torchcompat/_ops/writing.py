@@ -28,8 +28,12 @@ _NAMES = {
 }
 
 
-def check_number(value: Any, to: dtype) -> None:
-    """Raises torch's error for a Python number that the type cannot hold."""
+def check_number(value: Any, to: dtype, half: str = "at") -> None:
+    """Raises torch's error for a Python number that the type cannot hold.
+
+    Args:
+        half: the namespace in which the error finds the half types.
+    """
     if not isinstance(value, (bool, int, float, complex)):
         return
     fits = True
@@ -42,9 +46,8 @@ def check_number(value: Any, to: dtype) -> None:
         limit = {"float16": 65504.0, "float32": 3.4028234663852886e38}.get(to.name)
         fits = limit is None or abs(value) <= limit
     if not fits:
-        raise RuntimeError(
-            f"value cannot be converted to type {_NAMES.get(to.name, to.name)} without overflow"
-        )
+        name = _NAMES.get(to.name, to.name).replace("at::", f"{half}::")
+        raise RuntimeError(f"value cannot be converted to type {name} without overflow")
 
 
 def _check_value(input: Array, value: Any, *rest: Any) -> None:

@@ -131,10 +131,7 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
     for d, x in enumerate(tensors):
         column = ops.view(x, tuple(-1 if i == d else 1 for i in range(len(size))))
         grids.append(ops.expand(column, size))
-    if swap:
-        grids = [grids[1], grids[0], *grids[2:]]
-        grids = [ops.transpose(grid, 0, 1) for grid in grids]
-    return tuple(grids)
+    return (grids[1], grids[0], *grids[2:]) if swap else tuple(grids)
 
 
 @lifted
@@ -150,11 +147,19 @@ def cartesian_prod(*tensors: Tensor) -> Tensor:
 @lifted
 def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
     """All combinations of `r` elements of a vector, one a row."""
-    import itertools
-
+    if r < 0:
+        raise RuntimeError(f"Expect a non-negative number, but got {r}")
+    _check_vector(input)
+    if r == 0:
+        return ops.clone(input[:0])
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
-    rows = np.array(list(choose(range(input.numel()), r)), np.int64).reshape(-1, r)
-    return ops.index(input, [Tensor.__new__(Tensor)]) if rows is None else input[rows]
+    rows = np.array(list(choose(range(input.numel()), r)), np.int64)
+    return input[rows.reshape(-1, r)]
+
+
+def _check_vector(input: Tensor) -> None:
+    if input.ndim != 1:
+        raise RuntimeError(f"Expect a 1D vector, but got shape {list(input.shape)}")
 
 
 @lifted
