@@ -169,6 +169,7 @@ def test_bare_storages(form: str) -> None:
 def test_untyped_storages() -> None:
     theirs = torch.arange(3, dtype=torch.int16).untyped_storage()
     ours = load_bytes(torch_bytes(theirs))
+    assert serialization.location_tag(ours) == torch.serialization.location_tag(theirs) == "cpu"
     assert ours.tolist() == [0, 0, 1, 0, 2, 0] and len(ours) == ours.nbytes() == 6
     assert torch_load(our_bytes(ours)).tolist() == theirs.tolist()
 
@@ -352,13 +353,36 @@ def test_zip64_files(monkeypatch: pytest.MonkeyPatch) -> None:
         assert our_bits(ours[key]) == our_bits(tensor)
 
 
-def test_zip_without_crc_as_torch_can_write_it() -> None:
-    torch.serialization.set_crc32_options(False)
+@pytest.mark.parametrize("module", [torch.serialization, serialization])
+def test_zip_files_without_crc(module: object) -> None:
+    ours = load_bytes(torch_bytes(torch.arange(3.0)))
+    assert module.get_crc32_options() is True
+    module.set_crc32_options(False)
     try:
-        data = torch_bytes(torch.arange(3.0))
+        written = (
+            torch_bytes(torch.arange(3.0)) if module is torch.serialization else our_bytes(ours)
+        )
     finally:
-        torch.serialization.set_crc32_options(True)
-    assert np.asarray(load_bytes(data)).tolist() == [0, 1, 2]
+        module.set_crc32_options(True)
+    with zipfile.ZipFile(io.BytesIO(written)) as archive:
+        assert {one.CRC for one in archive.infolist()} == {0}
+    assert np.asarray(load_bytes(written)).tolist() == torch_load(written).tolist() == [0, 1, 2]
+
+
+def test_byte_order_of_files_that_do_not_say_theirs() -> None:
+    whole = torch_bytes(torch.arange(3, dtype=torch.int16))
+    data = whole.replace(b"archive/byteorder", b"archive/byteordeR")
+    orders = serialization.LoadEndianness
+    found = {}
+    for order in (None, *orders):
+        serialization.set_default_load_endianness(order)
+        found[order] = np.asarray(load_bytes(data)).tolist()
+    assert serialization.get_default_load_endianness() is orders.BIG
+    serialization.set_default_load_endianness(None)
+    assert found[orders.BIG] == [0, 256, 512]
+    assert found[None] == found[orders.LITTLE] == [0, 1, 2]
+    with pytest.raises(TypeError, match="Invalid argument type in function"):
+        serialization.set_default_load_endianness("big")
 
 
 # -- safetensors ----------------------------------------------------------------------------------

@@ -8,19 +8,31 @@ from torchcompat.serialization._allowed import (
 )
 from torchcompat.serialization._load import get_unsafe_globals_in_checkpoint, load
 from torchcompat.serialization._location import default_restore_location, location_tag
+from torchcompat.serialization._options import (
+    LoadEndianness,
+    get_crc32_options,
+    get_default_load_endianness,
+    set_crc32_options,
+    set_default_load_endianness,
+)
 from torchcompat.serialization._save import save
 from torchcompat.serialization._storage import TypedStorage, UntypedStorage
 
 __all__ = [
+    "LoadEndianness",
     "TypedStorage",
     "UntypedStorage",
     "add_safe_globals",
     "clear_safe_globals",
     "default_restore_location",
+    "get_crc32_options",
+    "get_default_load_endianness",
     "get_safe_globals",
     "get_unsafe_globals_in_checkpoint",
     "load",
     "location_tag",
     "safe_globals",
     "save",
+    "set_crc32_options",
+    "set_default_load_endianness",
 ]

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from torchcompat import _device
-from torchcompat.serialization._storage import UntypedStorage
+from torchcompat.serialization._storage import TypedStorage, UntypedStorage
 
 Restore = Callable[[UntypedStorage, str], UntypedStorage]
 _DEVICE_TYPES = ("cpu", "cuda", "tpu", "mps", "meta")
 
 
-def location_tag(where: _device.device) -> str:
+def tag_of(where: _device.device) -> str:
     """The tag that a file keeps for storages on `where`, such as `cuda:0`.
 
     Torch knows no `tpu` tag, so what lives on a TPU is tagged `cpu`.
@@ -20,6 +20,11 @@ def location_tag(where: _device.device) -> str:
     if where.type in ("cpu", "tpu"):
         return "cpu"
     return f"{where.type}:{where.index or 0}" if where.type == "cuda" else where.type
+
+
+def location_tag(storage: UntypedStorage | TypedStorage) -> str:
+    """The tag that a file keeps for where a storage is."""
+    return tag_of(storage.device)
 
 
 def default_restore_location(storage: UntypedStorage, location: str) -> UntypedStorage:

@@ -19,7 +19,7 @@ from torchcompat.nn.modules.module import Module
 from torchcompat.nn.parameter import Parameter
 from torchcompat.serialization import _names
 from torchcompat.serialization._allowed import GLOBALS
-from torchcompat.serialization._location import location_tag
+from torchcompat.serialization._location import tag_of
 from torchcompat.serialization._storage import TypedStorage, UntypedStorage
 
 _UINT8 = _dtype.BY_NAME["uint8"]
@@ -127,7 +127,7 @@ class Pickler(_Base):
             raise RuntimeError("save: a tensor under JAX tracing has no values to save")
         numel = value.size * (1 if dtype else value.dtype.itemsize)
         kind = _UNTYPED if dtype is None else _STORAGES[dtype]
-        found = ("storage", kind, key, location_tag(_device.of_array(value)), numel)
+        found = ("storage", kind, key, tag_of(_device.of_array(value)), numel)
         return (*found, None) if self._with_view else found
 
     def save_global(self, obj: Any, name: str | None = None) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from torchcompat.serialization._location import is_meta, restorer
 from torchcompat.serialization._messages import UNSAFE
+from torchcompat.serialization._options import default_byte_order
 from torchcompat.serialization._source import Extent, Source, fetch
 from torchcompat.serialization._storages import Request, StorageTable
 from torchcompat.serialization._zip_read import ZipReader, check_crc
@@ -75,7 +76,7 @@ def _storage_blocks(archive: ZipReader, source: Source, mapped: bool) -> dict[st
 
 def _is_swapped(archive: ZipReader) -> bool:
     if "byteorder" not in archive:
-        return sys.byteorder != "little"
+        return sys.byteorder != default_byte_order()
     order = archive.read("byteorder")
     if order not in (b"little", b"big"):
         raise ValueError(f"Unknown endianness type: {order[:80]!r}")

@@ -10,6 +10,7 @@ import struct
 import zlib
 from typing import BinaryIO, NamedTuple
 
+from torchcompat.serialization._options import get_crc32_options
 from torchcompat.serialization._source import ALIGNMENT
 
 _FOLDER = "archive"
@@ -38,7 +39,7 @@ class ZipWriter:
         data = memoryview(data).cast("B")
         raw_name = f"{_FOLDER}/{name}".encode()
         flags = _UTF8 | (_DESCRIPTOR if len(data) else 0)
-        crc = zlib.crc32(data)
+        crc = zlib.crc32(data) if get_crc32_options() else 0
         entry = _Entry(raw_name, flags, crc, len(data), self._at)
         self._entries.append(entry)
         self._write(_local_header(entry))
