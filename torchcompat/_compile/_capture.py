@@ -45,7 +45,9 @@ class Capture:
         """`tensor` is about to be read or written."""
         cell = tensor._cell.root
         if cell.serial < self._start and id(cell) not in self._known:
+            self._known.add(id(cell))
             self.missing[id(cell)] = tensor
+            self._restored.append((cell, cell.value))
 
     def made(self, cell: Cell) -> None:
         self._made.append(weakref.ref(cell))
@@ -61,7 +63,7 @@ class Capture:
 
     def __enter__(self) -> Capture:
         self._start = serial()
-        self._before = [cell.value for cell in self.cells]
+        self._restored = [(cell, cell.value) for cell in self.cells]
         for cell, value in zip(self.cells, self.values):
             cell.value = value
         state.capture = self
@@ -71,7 +73,7 @@ class Capture:
     def __exit__(self, *exc: object) -> None:
         state.capture = None
         _random.state.carried_keys = self._carried
-        for cell, value in zip(self.cells, self._before):
+        for cell, value in self._restored:
             cell.value = value
         for view in self._views:
             view._cache = view._seen = None
