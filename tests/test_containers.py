@@ -1,4 +1,4 @@
-"""Sequential, ModuleList, ModuleDict, ParameterList and ParameterDict: every list and dict operation."""
+"""The containers of modules and parameters: every list and dict operation."""
 
 from __future__ import annotations
 

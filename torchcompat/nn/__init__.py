@@ -2,4 +2,9 @@
 
 from torchcompat.nn import functional, init
 from torchcompat.nn.modules import *  # noqa: F403
-from torchcompat.nn.parameter import Buffer, Parameter
+from torchcompat.nn.parameter import (
+    Buffer,
+    Parameter,
+    UninitializedBuffer,
+    UninitializedParameter,
+)

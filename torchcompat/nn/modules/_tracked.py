@@ -54,14 +54,12 @@ class _Tracked:
     __slots__ = ()
     clock: Clock
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+    def __new__(cls, items: Any = (), clock: Clock | None = None) -> Any:
         self = super().__new__(cls)
-        self.clock = Clock()
+        self.clock = Clock() if clock is None else clock
         return self
 
     def __init__(self, items: Any = (), clock: Clock | None = None) -> None:
-        if clock is not None:
-            self.clock = clock
         super().__init__(items)  # type: ignore[call-arg]
 
     def __setitem__(self, key: Any, value: Any) -> None:

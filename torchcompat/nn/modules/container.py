@@ -14,7 +14,7 @@ from torchcompat.nn.modules._parameter_containers import (
     position,
     update_pairs,
 )
-from torchcompat.nn.modules.module import Module
+from torchcompat.nn.modules.module import Module, _addindent
 
 __all__ = [
     "Container",
@@ -225,7 +225,7 @@ class ModuleList(_Indexed):
 
 def _folded(first: int, last: int, text: str) -> str:
     """One line of the repr: `(0): ...`, or `(0-2): 3 x ...` for equal neighbours."""
-    text = text.replace("\n", "\n  ")
+    text = _addindent(text, 2)
     if first == last:
         return f"({first}): {text}"
     return f"({first}-{last}): {last - first + 1} x {text}"

@@ -145,7 +145,7 @@ class Module(Conversions):
         extra = self.extra_repr()
         own = extra.split("\n") if extra else []
         children = [
-            f"({name}): {_indented(repr(module))}" for name, module in self._modules.items()
+            f"({name}): {_addindent(repr(module), 2)}" for name, module in self._modules.items()
         ]
         if not children and len(own) <= 1:
             return f"{self._get_name()}({extra})"
@@ -186,8 +186,9 @@ def _take_in_mixins(owner: type) -> None:
 _take_in_mixins(Module)
 
 
-def _indented(text: str) -> str:
-    return text.replace("\n", "\n  ")
+def _addindent(s_: str, numSpaces: int) -> str:
+    """`s_` with all lines but the first moved right; other libraries' `__repr__` use it."""
+    return s_.replace("\n", "\n" + " " * numSpaces)
 
 
 def _refuse_arguments(kind: type, args: tuple, kwargs: dict) -> None:
