@@ -5,4 +5,5 @@ from torchcompat.nn.modules.dropout import *  # noqa: F403
 from torchcompat.nn.modules.linear import *  # noqa: F403
 from torchcompat.nn.modules.module import *  # noqa: F403
 from torchcompat.nn.modules.normalization import *  # noqa: F403
+from torchcompat.nn.modules.rnn import *  # noqa: F403
 from torchcompat.nn.modules.sparse import *  # noqa: F403

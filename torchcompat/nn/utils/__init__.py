@@ -1,0 +1,3 @@
+"""torch.nn.utils."""
+
+from torchcompat.nn.utils import rnn as rnn
