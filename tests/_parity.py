@@ -1,0 +1,82 @@
+"""What tests of parity share: torch's objects as ours, and comparison by one table of tolerances.
+
+The table is `TOLERANCE` in `_against_torch.py`; an exception is a row of `LOOSER`, with its reason.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+import torch
+from jax import numpy as jnp
+
+import torchcompat
+from tests._against_torch import TOLERANCE, to_numpy
+from torchcompat._tensor import Tensor, wrap
+
+# module -> (factor on the tolerance, reason)
+LOOSER: dict[str, tuple[float, str]] = {}
+
+
+def to_ours(x: Any) -> Any:
+    """A torch tensor, dtype, device or size as ours, looking into tuples, lists and dicts."""
+    if isinstance(x, torch.nn.Parameter):
+        return torchcompat.nn.Parameter(_tensor(x), x.requires_grad)
+    if isinstance(x, torch.Tensor):
+        return _tensor(x)
+    if isinstance(x, torch.dtype):
+        return getattr(torchcompat, str(x).removeprefix("torch."))
+    if isinstance(x, torch.device):
+        return torchcompat.device(str(x))
+    if isinstance(x, torch.Size):
+        return torchcompat.Size(x)
+    if isinstance(x, (list, tuple)):
+        return type(x)(map(to_ours, x))
+    if isinstance(x, dict):
+        return type(x)((key, to_ours(value)) for key, value in x.items())
+    return x
+
+
+def _tensor(x: torch.Tensor) -> Tensor:
+    with jax.enable_x64(True):
+        return wrap(jnp.array(to_numpy(x), copy=True))
+
+
+def assert_close(ours: Any, theirs: torch.Tensor, what: str = "", factor: float = 1.0) -> None:
+    """Same shape, same dtype, values within the dtype's tolerance.
+
+    The absolute tolerance is for values up to 1 and grows with the largest value of the tensor: where
+    large terms cancel, the error that is left is theirs.
+
+    Args:
+        ours: a Tensor or an array.
+        factor: multiplies the tolerance; take it from `LOOSER`.
+    """
+    want, got = to_numpy(theirs), to_array(ours)
+    assert got.dtype == want.dtype, f"{what}: dtype {got.dtype}, torch {want.dtype}"
+    assert got.shape == want.shape, f"{what}: shape {got.shape}, torch {want.shape}"
+    if want.dtype.kind in "biu":
+        np.testing.assert_array_equal(got, want, err_msg=what)
+        return
+    wide = np.complex128 if want.dtype.kind == "c" else np.float64
+    want, got = want.astype(wide), got.astype(wide)
+    rtol, atol = (factor * t for t in TOLERANCE[theirs.dtype])
+    finite = np.abs(want[np.isfinite(want)])
+    atol *= max(1.0, finite.max(initial=0.0))
+    np.testing.assert_allclose(got, want, rtol=rtol, atol=atol, equal_nan=True, err_msg=what)
+
+
+def assert_equal(ours: Any, theirs: torch.Tensor, what: str = "") -> None:
+    """Same shape, same dtype, same bits."""
+    want = to_numpy(theirs)
+    got = to_array(ours)
+    assert got.dtype == want.dtype, f"{what}: dtype {got.dtype}, torch {want.dtype}"
+    assert got.shape == want.shape, f"{what}: shape {got.shape}, torch {want.shape}"
+    assert got.tobytes() == want.tobytes(), f"{what}: not the same bits"
+
+
+def to_array(x: Any) -> np.ndarray:
+    """A Tensor's or array's values in NumPy."""
+    return np.ascontiguousarray(np.asarray(x)).reshape(np.shape(x))
