@@ -6,6 +6,7 @@ import _codecs
 import pickle
 import sys
 from collections import OrderedDict
+from types import FunctionType
 from typing import Any, BinaryIO
 
 import jax
@@ -181,6 +182,7 @@ class Pickler(_Base):
         self.memoize(obj)
 
     dispatch[_names.UnsupportedType] = _save_unsupported
+    dispatch[FunctionType] = save_global
     dispatch[_Global] = _save_torch_global
     dispatch[str] = _save_string
     dispatch[bytes] = _save_bytes
@@ -197,10 +199,9 @@ def _torch_name(obj: Any, name: str | None) -> _Global | None:
     if module != "torchcompat" and not module.startswith("torchcompat."):
         return None
     qualified = name or getattr(obj, "__qualname__", obj.__name__)
-    if "._" in module:
+    if "._" in module or getattr(sys.modules.get(module), qualified, None) is not obj:
         module = _public_module(obj, qualified) or module
-    found = sys.modules.get(module)
-    if "." in qualified or getattr(found, qualified, None) is not obj:
+    if "." in qualified or getattr(sys.modules.get(module), qualified, None) is not obj:
         raise pickle.PicklingError(f"Can't pickle {obj!r}: it's not found as {module}.{qualified}")
     return _Global("torch" + module.removeprefix("torchcompat"), qualified)
 
