@@ -30,6 +30,7 @@ from torchcompat._tensor._indexing import *
 from torchcompat._tensor._linalg import *
 from torchcompat._tensor._memory import *
 from torchcompat._tensor._overloads import *
+from torchcompat._tensor._print import *
 from torchcompat._tensor._properties import *
 from torchcompat._tensor._bits import *
 from torchcompat._tensor._combining import *
