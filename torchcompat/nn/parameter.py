@@ -45,6 +45,9 @@ class Parameter(Tensor):
     def __repr__(self) -> str:
         return "Parameter containing:\n" + super().__repr__()
 
+    def __str__(self) -> str:
+        return repr(self)
+
     def __deepcopy__(self, memo: dict) -> Parameter:
         if id(self) in memo:
             return memo[id(self)]
@@ -158,6 +161,9 @@ class _Uninitialized:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
+
+    def __str__(self) -> str:
+        return repr(self)
 
     def __deepcopy__(self, memo: dict) -> Any:
         if id(self) not in memo:
