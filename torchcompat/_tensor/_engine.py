@@ -101,9 +101,24 @@ class _Pass:
             if self.wanted is None:
                 node.accumulate(held[0], keep_graph=self.create_graph)
             return
-        for edge, gradient in zip(node.edges, _apply_vjp(node, held, self)):
+        for edge, gradient in zip(node.edges, self._through(node, held)):
             if edge is not None and gradient is not None:
                 self._add(edge, gradient)
+
+
+    def _through(self, node: Node, held: dict[int, Tensor]) -> list[Tensor | None]:
+        """The gradients of the node's inputs, with what is hung before and after it."""
+        if not (node.before or node.after):
+            return _apply_vjp(node, held, self)
+        count = 1 + max(i for i, _, _ in node.outputs)
+        given = tuple(held.get(i) for i in range(count))
+        for function in node.before:
+            given = function(given)
+        held = {i: g for i, g in enumerate(given) if g is not None}
+        found = _apply_vjp(node, held, self)
+        for function in node.after:
+            found = function(tuple(found), given) or found
+        return list(found)
 
 
 def _through_hooks(hooks: dict[int, Callable], gradient: Tensor) -> Tensor:

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import jax
 
 from torchcompat import _strided
-from torchcompat._ops._registry import STATIC, TRACED, Row
-from torchcompat._tensor._state import serial
-from torchcompat._tensor._tensor import Tensor, wrap
+from torchcompat._ops._registry import LIST, STATIC, TRACED, Row
+from torchcompat._tensor._state import serial, state
+from torchcompat._tensor._tensor import Tensor, alias, wrap
 
 
 class Edge(NamedTuple):
@@ -47,10 +47,13 @@ class Node(_Hooked):
         edges: for each Tensor argument where it came from, or None if it needs no gradient.
         positions: for each Tensor argument its place in `leaves`.
         outputs: `(number, shape, dtype)` of each differentiable result.
+        before: functions that see, and may replace, the tuple of the outputs' gradients.
+        after: functions of the inputs' and the outputs' gradients, which may replace the former.
         ranks: numbers of dimensions of the leaves, where the node's name depends on them.
     """
 
     __slots__ = ("row", "static", "structure", "leaves", "edges", "positions", "outputs", "ranks")
+    __slots__ += ("before", "after")
 
     def __init__(
         self,
@@ -65,7 +68,9 @@ class Node(_Hooked):
         self.row, self.static = row, static
         self.leaves, self.structure = jax.tree.flatten(arrays, is_leaf=lambda x: x is None)
         self.edges = [edge_of(t) for t in inputs]
-        self.ranks = ()
+        self.before: list[Callable] = []
+        self.after: list[Callable] = []
+        self.ranks: tuple = ()
         if callable(row.grad_name):
             self.ranks = tuple(getattr(x, "ndim", 0) for x in self.leaves)
         self.positions = _positions(self.leaves, inputs) if positions is None else positions
@@ -177,6 +182,25 @@ def edge_of(tensor: Tensor) -> Edge | None:
     node = tensor._grad_fn
     return Edge(accumulator(tensor), 0) if node is None else Edge(node, tensor._output_nr)
 
+
+
+# -- a marked place in the graph ---------------------------------------------------------------------
+
+_MARK = Row(
+    name="mark", fn=list, names=("tensors",), kinds=(LIST,), grad_name="BackwardHookFunctionBackward"
+)
+
+
+def marked(tensors: list[Tensor]) -> tuple[list[Tensor], Node | None]:
+    """Aliases of `tensors` with one node of their own between them; None where nothing is recorded."""
+    if not (state.grad_enabled and any(t.requires_grad for t in tensors)):
+        return tensors, None
+    node = Node(_MARK, [tuple(t._read() for t in tensors)], [], tensors)
+    aliases = [alias(t) for t in tensors]
+    for i, (box, tensor) in enumerate(zip(aliases, tensors)):
+        if tensor.requires_grad:
+            node.made(box, i, tuple(tensor.shape), tensor._cell.value.dtype)
+    return aliases, node
 
 
 # -- views: their place in the graph follows their base ---------------------------------------------

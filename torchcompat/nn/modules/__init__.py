@@ -1,9 +1,13 @@
 """Layers, in torch's own file names."""
 
+from torchcompat.nn.modules.activation import *  # noqa: F403
 from torchcompat.nn.modules.container import *  # noqa: F403
+from torchcompat.nn.modules.distance import *  # noqa: F403
 from torchcompat.nn.modules.dropout import *  # noqa: F403
 from torchcompat.nn.modules.linear import *  # noqa: F403
+from torchcompat.nn.modules.loss import *  # noqa: F403
 from torchcompat.nn.modules.module import *  # noqa: F403
 from torchcompat.nn.modules.normalization import *  # noqa: F403
 from torchcompat.nn.modules.rnn import *  # noqa: F403
 from torchcompat.nn.modules.sparse import *  # noqa: F403
+from torchcompat.nn.modules.transformer import *  # noqa: F403

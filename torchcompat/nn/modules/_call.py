@@ -10,6 +10,7 @@ from torchcompat._tensor import Tensor, as_array
 from torchcompat._tensor._dispatch import ARRAYS, holds, map_nested, to_tensor
 from torchcompat._tensor._state import state
 from torchcompat.nn.modules import _global
+from torchcompat.nn.modules._backward import BackwardHooks, add_older_hooks
 from torchcompat.nn.modules._hooks import Hooks
 
 # Arguments that need no look inside: they are, or hold, neither Tensors nor arrays.
@@ -57,6 +58,10 @@ class Calls(Hooks):
             or self._forward_pre_hooks
             or _global.forward_hooks
             or _global.forward_pre_hooks
+            or self._backward_hooks
+            or self._backward_pre_hooks
+            or _global.backward_hooks
+            or _global.backward_pre_hooks
         ):
             return self.forward(*args, **kwargs)
         return self._call_with_hooks(args, kwargs)
@@ -72,12 +77,21 @@ class Calls(Hooks):
                     args, kwargs = _replaced_both(_fire(hook, self, args, kwargs), args, kwargs)
                 else:
                     args = _replaced(_fire(hook, self, args), args)
+            full, older = self._get_backward_hooks()
+            pre_hooks = self._get_backward_pre_hooks()
+            backward = BackwardHooks(self, full, pre_hooks) if full or pre_hooks else None
+            if backward is not None:
+                args = backward.mark_inputs(args)
             result = self.forward(*args, **kwargs)
             for key, hook, with_kwargs, _ in self._hooks_after():
                 called.add(key)
                 output = _fire(hook, self, args, *((kwargs,) if with_kwargs else ()), result)
                 if output is not None:
                     result = output
+            if backward is not None:
+                result = backward.mark_outputs(result)
+            if older:
+                add_older_hooks(self, older, result)
             return result
         except Exception:
             self._call_remaining(args, kwargs, result, called)
