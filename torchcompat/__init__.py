@@ -14,8 +14,16 @@ from torchcompat._dtype import dtype as dtype
 from torchcompat._dtype import get_default_dtype as get_default_dtype
 from torchcompat._dtype import promote_types as promote_types
 from torchcompat._dtype import set_default_dtype as set_default_dtype
+from torchcompat._memory_format import channels_last as channels_last
+from torchcompat._memory_format import channels_last_3d as channels_last_3d
+from torchcompat._memory_format import contiguous_format as contiguous_format
+from torchcompat._memory_format import layout as layout
+from torchcompat._memory_format import memory_format as memory_format
+from torchcompat._memory_format import preserve_format as preserve_format
+from torchcompat._memory_format import strided as strided
 from torchcompat._tensor import Size as Size
 from torchcompat._tensor import Tensor as Tensor
+from torchcompat._tensor import _copying as _copying
 from torchcompat._tensor import _operators as _operators
 from torchcompat._tensor._autograd import enable_grad as enable_grad
 from torchcompat._tensor._autograd import inference_mode as inference_mode
@@ -23,6 +31,7 @@ from torchcompat._tensor._autograd import is_grad_enabled as is_grad_enabled
 from torchcompat._tensor._autograd import no_grad as no_grad
 from torchcompat._tensor._autograd import set_grad_enabled as set_grad_enabled
 from torchcompat._tensor._choosing import *
+from torchcompat._tensor._counting import *
 from torchcompat._tensor._creation import *
 from torchcompat._tensor._factory import *
 from torchcompat._tensor._faces import FUNCTIONS as _FUNCTIONS
@@ -36,6 +45,8 @@ from torchcompat._tensor._bits import *
 from torchcompat._tensor._combining import *
 from torchcompat._tensor._sampling import *
 from torchcompat._tensor._shaping import *
+from torchcompat._tensor._types import *
+from torchcompat._tensor._storage import *
 from torchcompat import autograd as autograd
 from torchcompat import func as func
 from torchcompat import linalg as linalg

@@ -1,4 +1,4 @@
-"""Factories for ops of one shape, so that a table of names and functions is all that a family needs."""
+"""Factories for ops of one shape: a family then needs a table of names and functions only."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax import numpy as jnp
 
 from torchcompat import _dtype
 from torchcompat._dtype import dtype
@@ -128,7 +127,9 @@ def is_integral(x: Any, bools: bool = True) -> bool:
     return not kind.is_floating_point and not kind.is_complex and (bools or not is_bool(x))
 
 
-def reject(name: str, x: Any, *, complexes: bool = False, bools: bool = False, halves: bool = False) -> None:
+def reject(
+    name: str, x: Any, *, complexes: bool = False, bools: bool = False, halves: bool = False
+) -> None:
     """Raises torch's error where its CPU kernel `name` has no version for the type of `x`."""
     kind = dtype_of(x)
     if (
@@ -142,4 +143,3 @@ def reject(name: str, x: Any, *, complexes: bool = False, bools: bool = False, h
 def python_number(x: Any) -> bool:
     """Whether `x` is a Python number, or the tracer that stands for one."""
     return _is_number(x) and np.ndim(x) == 0
-

@@ -8,7 +8,7 @@ from jax import numpy as jnp
 
 from torchcompat import _dtype
 from torchcompat._dtype import dtype
-from torchcompat._ops._common import cast, dtype_of, floating_type, result_type, wide
+from torchcompat._ops._common import cast, dtype_of, result_type
 from torchcompat._ops._errors import cpp_name, not_implemented
 from torchcompat._ops._pointwise import (
     POINTWISE,
@@ -125,7 +125,10 @@ def div(input: Array, other: Array, *, rounding_mode: str | None = None) -> Arra
         )
     (a, b), to = operands(input, other)
     _reject_kind("div_trunc_cpu", a)
-    return cast(lax.div(*_matched(a, b)) if is_integral(a) else jnp.trunc(a / b), to)
+    if is_integral(a):
+        return lax.div(*_matched(a, b))
+    # A half type's quotient is rounded before it loses its fraction, as in torch.
+    return jnp.trunc(cast(a / b, to))
 
 
 @op(*POINTWISE)
@@ -277,9 +280,7 @@ def lerp(input: Array, end: Array, weight: Array) -> Array:
         raise not_implemented("lerp_kernel_scalar", input)
     (start, stop, share), to = operands(input, end, weight)
     gap = stop - start
-    return cast(
-        jnp.where(jnp.abs(share) < 0.5, start + share * gap, stop - gap * (1 - share)), to
-    )
+    return cast(jnp.where(jnp.abs(share) < 0.5, start + share * gap, stop - gap * (1 - share)), to)
 
 
 @op("torch", "method", "inplace")
@@ -308,15 +309,29 @@ def addcdiv(input: Array, tensor1: Array, tensor2: Array, *, value: Array = 1) -
 @op("torch", "method", "inplace")
 def ldexp(input: Array, other: Array) -> Array:
     """`input * 2 ** other`."""
-    power = cast(other, floating_type(dtype_of(other)))
-    (a, b), to = operands(input, jnp.exp2(wide(power)), floating=True)
-    return cast(a * b, to)
+    (a, power), to = operands(input, other, floating=True)
+    return cast(a * jnp.exp2(power), to)
 
 
-float_binary("atan2", jnp.arctan2, "The angle of the point (`other`, `input`), in radians.",
-             aliases=["arctan2"])
+float_binary(
+    "atan2",
+    jnp.arctan2,
+    "The angle of the point (`other`, `input`), in radians.",
+    aliases=["arctan2"],
+)
 float_binary("copysign", jnp.copysign, "`input` with the sign of `other`.")
-float_binary("logaddexp", jnp.logaddexp, "`log(exp(input) + exp(other))`.", ("torch", "method"))
+
+
+def _logaddexp(a: jax.Array, b: jax.Array) -> jax.Array:
+    if not dtype_of(a).is_complex:
+        return jnp.logaddexp(a, b)
+    # The larger term is added outside of the logarithm, so that its angle is kept whole.
+    swap = a.real < b.real
+    large, small = jnp.where(swap, b, a), jnp.where(swap, a, b)
+    return large + jnp.log1p(jnp.exp(small - large))
+
+
+float_binary("logaddexp", _logaddexp, "`log(exp(input) + exp(other))`.", ("torch", "method"))
 float_binary("logaddexp2", jnp.logaddexp2, "`log2(2 ** input + 2 ** other)`.", ("torch", "method"))
 
 

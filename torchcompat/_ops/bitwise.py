@@ -10,7 +10,14 @@ from jax import numpy as jnp
 
 from torchcompat import _dtype
 from torchcompat._ops._common import dtype_of, promote
-from torchcompat._ops._pointwise import POINTWISE, as_strong, check_broadcast, is_bool, is_integral, register
+from torchcompat._ops._pointwise import (
+    POINTWISE,
+    as_strong,
+    check_broadcast,
+    is_bool,
+    is_integral,
+    register,
+)
 from torchcompat._ops._registry import Array, op
 
 
@@ -70,7 +77,12 @@ _bitwise("bitwise_and", jnp.bitwise_and, "The bits set in both.")
 _bitwise("bitwise_or", jnp.bitwise_or, "The bits set in either.")
 _bitwise("bitwise_xor", jnp.bitwise_xor, "The bits set in exactly one.")
 _bitwise("bitwise_left_shift", _shift_left, "`input * 2 ** other` in whole numbers.", "lshift_cpu")
-_bitwise("bitwise_right_shift", _shift_right, "`input` shifted right, filled with its sign.", "rshift_cpu")
+_bitwise(
+    "bitwise_right_shift",
+    _shift_right,
+    "`input` shifted right, filled with its sign.",
+    "rshift_cpu",
+)
 
 
 @op(*POINTWISE, differentiable=False)

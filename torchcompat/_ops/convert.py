@@ -14,7 +14,7 @@ from torchcompat._ops._registry import Array, op
 
 @op(grad="ToCopyBackward0")
 def _to_copy(input: Array, dtype: Dtype) -> Array:
-    """`input` converted to `dtype`, as C converts on x86: NaN and overflow give the lowest integer."""
+    """`input` as `dtype`, as C converts on x86: NaN and overflow give the lowest integer."""
     source = dtype_of(input)
     if source.is_complex and not dtype.is_complex:
         return _to_copy(jnp.real(input), dtype)

@@ -70,7 +70,11 @@ _running_extreme("cummin", lax.cummin, lambda x, best: x <= best, "smallest")
 
 @op("torch", "method")
 def diff(
-    input: Array, n: int = 1, dim: int = -1, prepend: Array | None = None, append: Array | None = None
+    input: Array,
+    n: int = 1,
+    dim: int = -1,
+    prepend: Array | None = None,
+    append: Array | None = None,
 ) -> Array:
     """The `n`-th differences of neighbours along `dim`.
 
@@ -80,6 +84,8 @@ def diff(
     if not input.ndim:
         raise RuntimeError("diff expects input to be at least one-dimensional")
     axis = wrap_dim(dim, input.ndim)
+    if n <= 0:
+        return input
     parts = [x for x in (prepend, input, append) if x is not None]
     x = jnp.concatenate(parts, axis=axis) if len(parts) > 1 else input
     return jnp.diff(x, n=min(n, x.shape[axis]), axis=axis)
@@ -111,7 +117,9 @@ def trapezoid(y: Array, x: Array | None = None, *, dx: Array = 1, dim: int = -1)
 
 
 @op("torch")
-def cumulative_trapezoid(y: Array, x: Array | None = None, *, dx: Array = 1, dim: int = -1) -> Array:
+def cumulative_trapezoid(
+    y: Array, x: Array | None = None, *, dx: Array = 1, dim: int = -1
+) -> Array:
     """The integrals of `y` so far along `dim` by the trapezoidal rule."""
     parts, axis = _trapezoids(y, x, dx, dim)
     return jnp.cumsum(parts, axis=axis)

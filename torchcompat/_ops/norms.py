@@ -9,9 +9,17 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
-from torchcompat import _dtype
 from torchcompat._dtype import dtype as Dtype
-from torchcompat._ops._common import cast, dtype_of, promote, wide, wrap_dim, wrap_dims
+from torchcompat._ops._common import (
+    cast,
+    dtype_of,
+    float_input,
+    promote,
+    result_type,
+    wide,
+    wrap_dim,
+    wrap_dims,
+)
 from torchcompat._ops._errors import scalar
 from torchcompat._ops._pointwise import is_integral
 from torchcompat._ops._registry import Array, op
@@ -55,15 +63,15 @@ def linalg_vector_norm(
 ) -> Array:
     """The `ord`-norm of the elements over `dim` (all by default), as one vector."""
     if isinstance(ord, str):
-        raise TypeError(
-            "linalg_vector_norm(): argument 'ord' (position 2) must be Number, not str"
-        )
+        raise TypeError("linalg_vector_norm(): argument 'ord' (position 2) must be Number, not str")
     return _vector(x, ord, dim, keepdim, dtype)
 
 
 def _matrix(x: Array, order: Order, dim: Dims, keepdim: bool, dtype: Dtype | None) -> jax.Array:
     if x.ndim < 2:
-        raise RuntimeError("linalg.matrix_norm: The input tensor A must have at least 2 dimensions.")
+        raise RuntimeError(
+            "linalg.matrix_norm: The input tensor A must have at least 2 dimensions."
+        )
     if isinstance(dim, int) or dim is None or len(dim) != 2:
         count = dim if isinstance(dim, int) else len(dim or ())
         raise RuntimeError(f"linalg.matrix_norm: dim must be a 2-tuple. Got {count}")
@@ -80,12 +88,22 @@ def _matrix(x: Array, order: Order, dim: Dims, keepdim: bool, dtype: Dtype | Non
 def _matrix_order(x: jax.Array, order: Order) -> jax.Array:
     if order in ("nuc", 2, -2):
         values = jnp.linalg.svd(x, compute_uv=False)
-        pick = {"nuc": jnp.sum, 2: jnp.max, -2: jnp.min}[order]  # type: ignore[index]
-        return pick(values, axis=-1)
+        return _picked(values, order)
     if order in (1, -1, math.inf, -math.inf):
         sums = jnp.sum(jnp.abs(x), axis=-2 if abs(order) == 1 else -1)  # type: ignore[arg-type]
-        return (jnp.max if order > 0 else jnp.min)(sums, axis=-1)  # type: ignore[operator]
+        return _picked(sums, order)
     raise RuntimeError(f"linalg.matrix_norm: Order {order} not supported.")
+
+
+def _picked(values: jax.Array, order: Order) -> jax.Array:
+    """The sum ("nuc"), largest or (for a negative order) smallest along the last dimension."""
+    if order == "nuc":
+        return jnp.sum(values, axis=-1)
+    if order > 0:  # type: ignore[operator]
+        return jnp.max(values, axis=-1, initial=0)
+    if not values.shape[-1]:
+        raise IndexError("amin(): Expected reduction dim -1 to have non-zero size.")
+    return jnp.min(values, axis=-1)
 
 
 @op("linalg")
@@ -107,7 +125,12 @@ def linalg_matrix_norm(
 
 @op("linalg")
 def linalg_norm(
-    A: Array, ord: Order = None, dim: Dims = None, keepdim: bool = False, *, dtype: Dtype | None = None
+    A: Array,
+    ord: Order = None,
+    dim: Dims = None,
+    keepdim: bool = False,
+    *,
+    dtype: Dtype | None = None,
 ) -> Array:
     """The norm of a vector (one dimension) or of a matrix (two); without `ord`, of all elements."""
     if ord is None:
@@ -127,7 +150,11 @@ def linalg_norm(
 
 @op("torch", "method")
 def norm(
-    input: Array, p: Order = "fro", dim: Dims = None, keepdim: bool = False, dtype: Dtype | None = None
+    input: Array,
+    p: Order = "fro",
+    dim: Dims = None,
+    keepdim: bool = False,
+    dtype: Dtype | None = None,
 ) -> Array:
     """The `p`-norm over `dim`, or of all elements.
 
@@ -158,9 +185,7 @@ def cdist(
     """
     for name, x in (("X1", x1), ("X2", x2)):
         if x.ndim < 2:
-            raise RuntimeError(
-                f"cdist only supports at least 2D tensors, {name} got: {x.ndim}D"
-            )
+            raise RuntimeError(f"cdist only supports at least 2D tensors, {name} got: {x.ndim}D")
     if x1.shape[-1] != x2.shape[-1]:
         raise RuntimeError(
             f"X1 and X2 must have the same number of columns. X1: {x1.shape[-1]} X2: {x2.shape[-1]}"
@@ -196,10 +221,15 @@ def renorm(input: Array, p: float, dim: int, maxnorm: float) -> Array:
 
 @op("torch", "method")
 def cov(
-    input: Array, *, correction: int = 1, fweights: Array | None = None, aweights: Array | None = None
+    input: Array,
+    *,
+    correction: int = 1,
+    fweights: Array | None = None,
+    aweights: Array | None = None,
 ) -> Array:
     """The covariance matrix of variables (rows) over observations (columns)."""
-    x = input if not is_integral(input) else cast(input, _dtype.get_default_dtype())
+    to = result_type(float_input(input), *([] if aweights is None else [aweights]))
+    x = wide(cast(input, to))
     rows = x.reshape(1, -1) if x.ndim < 2 else x
     weights = _weights(rows, fweights, aweights)
     total = jnp.sum(weights)
@@ -209,7 +239,7 @@ def cov(
         repeat = aweights if fweights is None else aweights.astype(rows.dtype)
         rest = total - correction * jnp.sum(weights * repeat) / total
     found = product(center * weights, jnp.conj(center).T) / jnp.maximum(rest, 0).astype(x.dtype)
-    return found.reshape(()) if input.ndim < 2 else found
+    return cast(jnp.squeeze(found), to)
 
 
 def _weights(rows: jax.Array, fweights: Array | None, aweights: Array | None) -> jax.Array:

@@ -356,6 +356,8 @@ def tensordot(a: Array, b: Array, dims: object = 2) -> Array:
 def kron(input: Array, other: Array) -> Array:
     """The Kronecker product."""
     a, b = promote(input, other)
+    if dtype_of(a) is _dtype.bool_:
+        return jnp.kron(a.astype(jnp.uint8), b.astype(jnp.uint8)).astype(a.dtype)
     return jnp.kron(a, b)
 
 

@@ -46,7 +46,9 @@ def total_type(x: Array, dtype: Dtype | None) -> Dtype:
 
 
 @op(*_METHOD)
-def sum(input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: Dtype | None = None) -> Array:
+def sum(
+    input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: Dtype | None = None
+) -> Array:
     """The sum over `dim` (all dimensions by default); whole numbers are summed as int64.
 
     Args:
@@ -58,7 +60,9 @@ def sum(input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: Dtype |
 
 
 @op(*_METHOD)
-def nansum(input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: Dtype | None = None) -> Array:
+def nansum(
+    input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: Dtype | None = None
+) -> Array:
     """The sum over `dim` with NaN counted as zero."""
     return sum(_without_nan(input), dim, keepdim, dtype=dtype)
 
@@ -68,7 +72,9 @@ def _without_nan(x: Array) -> jax.Array:
 
 
 @op(*_METHOD)
-def prod(input: Array, dim: int | None = None, keepdim: bool = False, *, dtype: Dtype | None = None) -> Array:
+def prod(
+    input: Array, dim: int | None = None, keepdim: bool = False, *, dtype: Dtype | None = None
+) -> Array:
     """The product over `dim` (all dimensions by default); whole numbers are multiplied as int64."""
     if isinstance(dim, tuple):
         raise TypeError(
@@ -86,8 +92,8 @@ def _mean_type(x: Array, dtype: Dtype | None, name: str = "mean") -> Dtype:
     if not (to.is_floating_point or to.is_complex):
         which = "Input" if dtype is None else "Optional"
         raise RuntimeError(
-            f"{name}(): could not infer output dtype. {which} dtype must be either a floating point "
-            f"or complex dtype. Got: {_dtype.scalar_name(to)}"
+            f"{name}(): could not infer output dtype. {which} dtype must be either a floating "
+            f"point or complex dtype. Got: {_dtype.scalar_name(to)}"
         )
     return to
 
@@ -97,7 +103,9 @@ def _count(x: Array, axes: tuple[int, ...]) -> int:
 
 
 @op(*_METHOD)
-def mean(input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: Dtype | None = None) -> Array:
+def mean(
+    input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: Dtype | None = None
+) -> Array:
     """The mean over `dim` (all dimensions by default) of a floating-point or complex tensor."""
     to = _mean_type(input, dtype)
     x = wide(cast(input, to))
@@ -107,11 +115,14 @@ def mean(input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: Dtype 
 
 
 @op(*_METHOD)
-def nanmean(input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: Dtype | None = None) -> Array:
+def nanmean(
+    input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: Dtype | None = None
+) -> Array:
     """The mean over `dim` of the elements that are not NaN."""
     if is_integral(input):
         raise RuntimeError(
-            f"nanmean(): expected input to have floating point or complex dtype but got {scalar(input)}"
+            "nanmean(): expected input to have floating point or complex dtype "
+            f"but got {scalar(input)}"
         )
     count = jnp.sum(~jnp.isnan(input), axis=axes_of(input, dim), keepdims=keepdim)
     to = dtype or dtype_of(input)
@@ -151,7 +162,9 @@ def var(input: Array, dim: Dims = None, correction: float = 1, keepdim: bool = F
 @op()
 def std(input: Array, dim: Dims = None, correction: float = 1, keepdim: bool = False) -> Array:
     """The standard deviation over `dim`."""
-    return cast(_root(moments(input, dim, correction, keepdim, "std and var")[0]), _real_type(input))
+    return cast(
+        _root(moments(input, dim, correction, keepdim, "std and var")[0]), _real_type(input)
+    )
 
 
 def _root(square: jax.Array) -> jax.Array:
@@ -236,8 +249,13 @@ def _extreme(name: str, find: Callable, whole: Callable, backward: str) -> None:
 
     word = "largest" if name == "max" else "smallest"
     register(everywhere, f"_{name}_all", f"The {word} element.", (), grad=f"{backward}Backward1")
-    register(along, name, f"The {word} elements along `dim` and where they are.", (),
-             returns="values indices")
+    register(
+        along,
+        name,
+        f"The {word} elements along `dim` and where they are.",
+        (),
+        returns="values indices",
+    )
 
 
 _extreme("max", jnp.argmax, jnp.max, "Max")
@@ -258,8 +276,13 @@ def _arg_extreme(name: str, find: Callable, word: str) -> None:
             return jnp.zeros((), np.int64)
         return find(input, axis=axis, keepdims=keepdim).astype(np.int64)
 
-    register(run, name, f"Where the {word} element is, along `dim` or in the flattened input.",
-             _METHOD, differentiable=False)
+    register(
+        run,
+        name,
+        f"Where the {word} element is, along `dim` or in the flattened input.",
+        _METHOD,
+        differentiable=False,
+    )
 
 
 _arg_extreme("argmax", jnp.argmax, "largest")

@@ -16,7 +16,7 @@ from torchcompat._ops.reduction import require_elements, take
 
 
 def ordered(input: Array, axis: int, descending: bool = False) -> tuple[jax.Array, jax.Array]:
-    """The elements sorted along `axis`, equal ones in their old order, NaN largest; and their places."""
+    """The elements in order along `axis` (stably, NaN largest) and their places."""
     if not input.ndim:
         return input, jnp.zeros((), np.int64)
     place = lax.broadcasted_iota(np.int64, input.shape, axis)
@@ -38,7 +38,9 @@ def sort(
 
 
 @op("torch", "method", differentiable=False)
-def argsort(input: Array, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Array:
+def argsort(
+    input: Array, dim: int = -1, descending: bool = False, *, stable: bool = False
+) -> Array:
     """The places of the elements in order along `dim`."""
     return sort(input, dim, descending)[1]
 

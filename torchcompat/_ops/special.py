@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import jax
 from jax import lax
 from jax import numpy as jnp
 from jax.scipy import special as jsp
@@ -14,12 +15,17 @@ from torchcompat._ops._registry import Array, op
 
 _BOTH = (*POINTWISE, "special")
 
+
+def _digamma(x: jax.Array) -> jax.Array:
+    return jnp.where(x == 0, -jnp.copysign(jnp.inf, x), lax.digamma(x))
+
+
 _UNARY = {
     "erf": (lax.erf, _BOTH, "The error function."),
     "erfc": (lax.erfc, _BOTH, "One minus the error function."),
     "erfinv": (lax.erf_inv, _BOTH, "The inverse of the error function."),
     "lgamma": (lax.lgamma, POINTWISE, "The logarithm of the magnitude of the gamma function."),
-    "digamma": (lax.digamma, _BOTH, "The derivative of `lgamma`."),
+    "digamma": (_digamma, _BOTH, "The derivative of `lgamma`."),
     "i0": (jsp.i0, _BOTH, "The modified Bessel function of the first kind, order 0."),
     "i0e": (jsp.i0e, ("special",), "`exp(-|x|) * i0(x)`."),
     "i1": (jsp.i1, ("special",), "The modified Bessel function of the first kind, order 1."),
@@ -32,7 +38,7 @@ _UNARY = {
 for _name, (_compute, _faces, _doc) in _UNARY.items():
     float_unary(_name, _compute, _doc, _faces)
 float_unary("gammaln", lax.lgamma, _UNARY["lgamma"][2], ("special",), grad="LgammaBackward0")
-float_unary("psi", lax.digamma, _UNARY["digamma"][2], ("special",), grad="DigammaBackward0")
+float_unary("psi", _digamma, _UNARY["digamma"][2], ("special",), grad="DigammaBackward0")
 
 
 def _erfcx(x):
@@ -54,11 +60,31 @@ def _xlog1py(x, y):
     return jnp.where(jnp.isnan(y), y, jsp.xlog1py(x, y))
 
 
+def _zeta(x: jax.Array, q: jax.Array) -> jax.Array:
+    pole = (x == 1) | (x > 1) & (q <= 0) & (q == jnp.floor(q))
+    return jnp.where(pole, jnp.inf, jnp.where(x < 1, jnp.nan, _shifted_zeta(x, q)))
+
+
+def _shifted_zeta(x: jax.Array, q: jax.Array) -> jax.Array:
+    """Terms of negative base are added one by one: the series behind `jsp.zeta` needs q > 0."""
+    x, q = jnp.broadcast_arrays(x, q)
+    whole = jnp.floor(x) == x
+    base = q[..., None] + jnp.arange(16, dtype=q.dtype)
+    terms = jnp.where(base < 0, base, 1) ** -x[..., None]
+    below = jnp.sum(jnp.where(base < 0, terms, 0), -1)
+    start = jnp.where(q < 0, q + jnp.ceil(-q), q)
+    return jnp.where((q < 0) & ~whole, jnp.nan, below + jsp.zeta(x, start))
+
+
 float_binary("xlogy", _xlogy, "`input * log(other)`; 0 where `input` is 0.", _BOTH)
 float_binary("xlog1py", _xlog1py, "`input * log1p(other)`; 0 where `input` is 0.", ("special",))
-float_binary("zeta", jsp.zeta, "The Hurwitz zeta function.", ("special",))
-float_binary("gammainc", jsp.gammainc, "The regularized lower incomplete gamma function.", ("special",))
-float_binary("gammaincc", jsp.gammaincc, "The regularized upper incomplete gamma function.", ("special",))
+float_binary("zeta", _zeta, "The Hurwitz zeta function.", ("special",))
+float_binary(
+    "gammainc", jsp.gammainc, "The regularized lower incomplete gamma function.", ("special",)
+)
+float_binary(
+    "gammaincc", jsp.gammaincc, "The regularized upper incomplete gamma function.", ("special",)
+)
 float_binary("igamma", jsp.gammainc, "The regularized lower incomplete gamma function.")
 float_binary("igammac", jsp.gammaincc, "The regularized upper incomplete gamma function.")
 
@@ -69,8 +95,19 @@ def polygamma(n: int, input: Array) -> Array:
     if n < 0:
         raise RuntimeError("polygamma(n, x) does not support negative n.")
     x = float_input(input)
-    z = wide(x)
-    return (lax.digamma(z) if n == 0 else lax.polygamma(jnp.full_like(z, n), z)).astype(x.dtype)
+    return _polygamma(n, wide(x)).astype(x.dtype)
+
+
+def _polygamma(n: int, x: jax.Array) -> jax.Array:
+    if n == 0:
+        return _digamma(x)
+    if n > 1:
+        return (-1) ** (n + 1) * math.factorial(n) * _zeta(jnp.full_like(x, n + 1), x)
+    # Euler's reflection, since the zeta function behind polygamma holds for positive x.
+    left = x < 0.5
+    upper = lax.polygamma(jnp.ones_like(x), jnp.where(left, 1 - x, x))
+    sine = jnp.sin(math.pi * jnp.where(left, x, 0.5))
+    return jnp.where(left, (math.pi / sine) ** 2 - upper, upper)
 
 
 @op(*POINTWISE)

@@ -10,7 +10,14 @@ from jax import numpy as jnp
 
 from torchcompat import _dtype
 from torchcompat._ops._common import dtype_of, float_input, wide
-from torchcompat._ops._pointwise import POINTWISE, as_strong, float_unary, is_bool, is_integral, reject
+from torchcompat._ops._pointwise import (
+    POINTWISE,
+    as_strong,
+    float_unary,
+    is_bool,
+    is_integral,
+    reject,
+)
 from torchcompat._ops._registry import Array, op
 
 
@@ -189,7 +196,9 @@ def logit(input: Array, eps: float | None = None) -> Array:
 def angle(input: Array) -> Array:
     """The angle of each element in the complex plane; 0 or pi for real ones."""
     x = float_input(input)
-    return jnp.where(jnp.isnan(x), x, jnp.angle(x)) if dtype_of(x).is_floating_point else jnp.angle(x)
+    return (
+        jnp.where(jnp.isnan(x), x, jnp.angle(x)) if dtype_of(x).is_floating_point else jnp.angle(x)
+    )
 
 
 def _parts(first: Array, second: Array) -> None:

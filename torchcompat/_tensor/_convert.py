@@ -15,7 +15,12 @@ from torchcompat._ops._registry import ROWS
 from torchcompat._tensor import _dispatch
 from torchcompat._tensor._tensor import Tensor, wrap
 
-_PYTHON_TYPES = {float: _dtype.float64, int: _dtype.int64, bool: _dtype.bool_, complex: _dtype.complex128}
+_PYTHON_TYPES = {
+    float: _dtype.float64,
+    int: _dtype.int64,
+    bool: _dtype.bool_,
+    complex: _dtype.complex128,
+}
 _FORMS = (
     "(torch.device device = None, torch.dtype dtype = None, bool non_blocking = False, "
     "bool copy = False, *, torch.memory_format memory_format = None)",
@@ -103,7 +108,7 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
 def convert(
     tensor: Tensor, kind: Dtype | None, where: Device | None = None, copy: bool = False
 ) -> Tensor:
-    """`tensor` as `kind` on `where` (None keeps); itself when nothing changes and `copy` is false."""
+    """`tensor` as `kind` on `where` (None keeps); itself when nothing changes unless `copy`."""
     moves = where is not None and not _same_place(tensor, where)
     result = tensor
     if kind is not None and kind is not tensor.dtype:
@@ -173,9 +178,7 @@ def _unknown(name: str) -> Any:
     raise ValueError(f"invalid type: {name!r}")
 
 
-_TYPE_NAMES = {
-    f"torch.{_dtype.scalar_name(one)}Tensor": one for one in _dtype.BY_NAME.values()
-}
+_TYPE_NAMES = {f"torch.{_dtype.scalar_name(one)}Tensor": one for one in _dtype.BY_NAME.values()}
 
 
 def type_name(tensor: Tensor) -> str:
@@ -195,7 +198,9 @@ def cpu(self: Tensor, memory_format: Any = None) -> Tensor:
     return convert(self, None, _CPU)
 
 
-def cuda(self: Tensor, device: Any = None, non_blocking: bool = False, memory_format: Any = None) -> Tensor:
+def cuda(
+    self: Tensor, device: Any = None, non_blocking: bool = False, memory_format: Any = None
+) -> Tensor:
     """The tensor on a GPU.
 
     Raises:

@@ -75,7 +75,12 @@ def _constant(name: str, value: float, doc: str) -> tuple[Callable, Callable, Ca
         pin_memory: bool = False,
     ) -> Tensor:
         return full_like(
-            input, value, dtype=dtype, device=device, requires_grad=requires_grad, _name=f"{name}_like"
+            input,
+            value,
+            dtype=dtype,
+            device=device,
+            requires_grad=requires_grad,
+            _name=f"{name}_like",
         )
 
     def new(
@@ -132,7 +137,7 @@ empty, empty_like, Tensor.new_empty = _constant("empty", 0, "to be filled (here:
 
 
 def _scalar(value: Any) -> Any:
-    return value.item() if isinstance(value, (Tensor, np.ndarray, np.generic)) else value
+    return np.asarray(value).item() if hasattr(value, "shape") else value
 
 
 def _inferred(value: Any) -> Dtype:
@@ -450,4 +455,3 @@ def eye(
         resolve(device),
     )
     return finish(made, requires_grad, out)
-

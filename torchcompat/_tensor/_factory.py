@@ -213,9 +213,7 @@ def _inspect(data: Any, sizes: tuple[int, ...], dim: int, seen: set[type]) -> No
     if not _is_sequence(data):
         raise TypeError("not a sequence")
     if len(data) != sizes[dim]:
-        raise ValueError(
-            f"expected sequence of length {sizes[dim]} at dim {dim} (got {len(data)})"
-        )
+        raise ValueError(f"expected sequence of length {sizes[dim]} at dim {dim} (got {len(data)})")
     if isinstance(data, np.ndarray):
         seen.add(data.dtype.type)
         return
@@ -397,8 +395,18 @@ def _typed(name: str, kind: Dtype) -> _TypedMeta:
     return _TypedMeta(name, (), {"dtype": kind, "__doc__": doc, "__module__": "torch"})
 
 
-for _kind in ("float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8",
-              "uint8", "bool"):
+for _kind in (
+    "float32",
+    "float64",
+    "float16",
+    "bfloat16",
+    "int64",
+    "int32",
+    "int16",
+    "int8",
+    "uint8",
+    "bool",
+):
     _title = f"{_dtype.scalar_name(_dtype.get(_kind))}Tensor"
     globals()[_title] = _typed(_title, _dtype.get(_kind))
     __all__ += [_title]

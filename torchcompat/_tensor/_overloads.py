@@ -42,7 +42,13 @@ def _dimension(dim: Any, kwargs: dict) -> tuple[Any, Any]:
 
 def _extreme(name: str, two: Callable, along: Callable, everywhere: Callable) -> Callable:
     def function(
-        input: Any, dim: Any = None, keepdim: Any = False, *, other: Any = None, out: Any = None, **kwargs: Any
+        input: Any,
+        dim: Any = None,
+        keepdim: Any = False,
+        *,
+        other: Any = None,
+        out: Any = None,
+        **kwargs: Any,
     ) -> Any:
         dim, keepdims = _dimension(dim, kwargs)
         keepdim = keepdim if keepdims is None else keepdims
@@ -90,7 +96,9 @@ min = _extreme("min", ops.minimum, ops.min, ops._min_all)
 
 
 def _middle(name: str, along: Callable, everywhere: Callable, doc: str) -> Callable:
-    def function(input: Any, dim: Any = None, keepdim: bool = False, *, out: Any = None, **kwargs: Any) -> Any:
+    def function(
+        input: Any, dim: Any = None, keepdim: bool = False, *, out: Any = None, **kwargs: Any
+    ) -> Any:
         dim, keepdims = _dimension(dim, kwargs)
         if dim is None:
             return _written(out, everywhere(input))
@@ -100,7 +108,10 @@ def _middle(name: str, along: Callable, everywhere: Callable, doc: str) -> Calla
 
 
 median = _middle(
-    "median", ops.median, ops._median_all, "The lower median of all elements, or along `dim` with its indices."
+    "median",
+    ops.median,
+    ops._median_all,
+    "The lower median of all elements, or along `dim` with its indices.",
 )
 nanmedian = _middle(
     "nanmedian",
@@ -132,14 +143,19 @@ def _spread(name: str, compute: Callable, doc: str, method: bool = True) -> Call
     return _named(function, name, doc, method)
 
 
-_CORRECTION = "\n\n    Args:\n        correction: taken from the count that divides (`unbiased` means 1).\n    "
+_CORRECTION = "\n\n    Args:\n        correction: taken from the count (`unbiased` means 1).\n    "
 var = _spread("var", ops.var, "The variance over `dim`, or of all elements." + _CORRECTION)
-std = _spread("std", ops.std, "The standard deviation over `dim`, or of all elements." + _CORRECTION)
+std = _spread(
+    "std", ops.std, "The standard deviation over `dim`, or of all elements." + _CORRECTION
+)
 var_mean = _spread(
     "var_mean", ops.var_mean, "The variance and the mean over `dim`." + _CORRECTION, method=False
 )
 std_mean = _spread(
-    "std_mean", ops.std_mean, "The standard deviation and the mean over `dim`." + _CORRECTION, method=False
+    "std_mean",
+    ops.std_mean,
+    "The standard deviation and the mean over `dim`." + _CORRECTION,
+    method=False,
 )
 
 

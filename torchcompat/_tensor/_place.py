@@ -77,9 +77,7 @@ def require_grad(tensor: Tensor) -> Tensor:
     """
     kind = tensor.dtype
     if not (kind.is_floating_point or kind.is_complex):
-        raise RuntimeError(
-            "Only Tensors of floating point and complex dtype can require gradients"
-        )
+        raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
     tensor._requires_grad = True
     return tensor
 

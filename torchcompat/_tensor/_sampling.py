@@ -1,4 +1,4 @@
-"""Random tensors: `rand`, `randn`, `randint` ... and the in-place methods `uniform_`, `normal_` ..."""
+"""Random tensors: `rand`, `randn`, `randint` ... and in place `uniform_`, `normal_` ..."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ def normal(
         made = drawn("normal", dims, kind, generator, device, mean=float(mean), std=float(std))
         return finish(made, requires_grad, out)
     if not tensors:
-        raise TypeError("normal() missing 1 required positional arguments: \"size\"")
+        raise TypeError('normal() missing 1 required positional arguments: "size"')
     made = _normal_of(mean, std, tensors, generator)
     return made if out is None else _faces.into(out, made)
 
@@ -249,8 +249,13 @@ def multinomial(
     size = (*held.shape[:-1], num_samples)
     where = _place_of(held, None)
     made = drawn(
-        "multinomial", tuple(size), _dtype.int64, generator, where,
-        probs=as_array(held), replacement=replacement,
+        "multinomial",
+        tuple(size),
+        _dtype.int64,
+        generator,
+        where,
+        probs=as_array(held),
+        replacement=replacement,
     )
     return finish(made, False, out)
 
@@ -302,7 +307,7 @@ def uniform_(self: Tensor, *bounds: float, generator: Any = None, **keywords: fl
 
 
 def random_(self: Tensor, *bounds: int, generator: Any = None, **keywords: int) -> Tensor:
-    """Fills with whole numbers drawn evenly from `[from, to)`, `[0, to)` or all that the type holds."""
+    """Fills with whole numbers drawn evenly from `[from, to)`, `[0, to)` or all of the type."""
     if len(bounds) == 1 and not keywords:
         bounds = (0, bounds[0])
     elif not bounds and "to" in keywords:
@@ -332,8 +337,18 @@ def _filler(name: str, distribution: str, names: tuple, defaults: tuple, doc: st
 
 _FILLERS = {
     "normal_": ("normal", ("mean", "std"), (0.0, 1.0), "Fills with normal numbers."),
-    "log_normal_": ("log_normal", ("mean", "std"), (1.0, 2.0), "Fills with exponentials of normal numbers."),
-    "exponential_": ("exponential", ("lambd",), (1.0,), "Fills with exponentially distributed numbers."),
+    "log_normal_": (
+        "log_normal",
+        ("mean", "std"),
+        (1.0, 2.0),
+        "Fills with exponentials of normal numbers.",
+    ),
+    "exponential_": (
+        "exponential",
+        ("lambd",),
+        (1.0,),
+        "Fills with exponentially distributed numbers.",
+    ),
     "geometric_": ("geometric", ("p",), (None,), "Fills with counts of trials up to a success."),
     "cauchy_": ("cauchy", ("median", "sigma"), (0.0, 1.0), "Fills with Cauchy numbers."),
 }

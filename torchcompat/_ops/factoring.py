@@ -1,0 +1,280 @@
+"""Factoring matrices: Cholesky, QR, singular values, eigenvalues, LU, and what rests on them."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+from jax import lax
+from jax import numpy as jnp
+
+from torchcompat._ops._common import cast, dtype_of
+from torchcompat._ops._registry import Array, Number, op
+from torchcompat._ops.linalg import aligned, is_vector, matrices
+from torchcompat._ops.products import product
+
+Bound = Number | Array | None
+
+
+def _cholesky(name: str, x: Array, upper: bool) -> jax.Array:
+    matrices(name, x, square=True)
+    if upper:
+        # torch reads the half that it is asked to write.
+        return jnp.conj(_lower(jnp.conj(x.swapaxes(-1, -2)))).swapaxes(-1, -2)
+    return _lower(x)
+
+
+def _lower(x: jax.Array) -> jax.Array:
+    held = jnp.tril(x)
+    mirrored = held + jnp.conj(jnp.tril(x, -1)).swapaxes(-1, -2)
+    return lax.linalg.cholesky(mirrored, symmetrize_input=False)
+
+
+@op("torch", "method")
+def cholesky(input: Array, upper: bool = False) -> Array:
+    """The triangular factor `L` with `L L^H = input`; its conjugate transpose with `upper`."""
+    return _cholesky("linalg.cholesky", input, upper)
+
+
+@op("linalg")
+def linalg_cholesky(A: Array, *, upper: bool = False) -> Array:
+    """The triangular factor `L` with `L L^H = A`; its conjugate transpose with `upper`."""
+    return _cholesky("linalg.cholesky", A, upper)
+
+
+@op("linalg", returns="L info")
+def linalg_cholesky_ex(
+    A: Array, *, upper: bool = False, check_errors: bool = False
+) -> tuple[Array, Array]:
+    """The Cholesky factor, and 0 (or 1 where the matrix is not positive-definite)."""
+    found = _cholesky("linalg.cholesky", A, upper)
+    return found, jnp.any(jnp.isnan(found), (-2, -1)).astype(np.int32)
+
+
+@op("torch", "method")
+def cholesky_solve(input: Array, input2: Array, upper: bool = False) -> Array:
+    """`X` with `A X = input`, given the Cholesky factor `input2` of `A`."""
+    a, b = aligned(input2, input)
+    return jax.scipy.linalg.cho_solve((a, not upper), b)
+
+
+@op("torch", "method")
+def cholesky_inverse(input: Array, upper: bool = False) -> Array:
+    """The inverse of `A`, given its Cholesky factor."""
+    eye = jnp.broadcast_to(jnp.eye(input.shape[-1], dtype=input.dtype), input.shape)
+    return jax.scipy.linalg.cho_solve((input, not upper), eye)
+
+
+@op("torch", "method", returns="Q R")
+def qr(input: Array, some: bool = True) -> tuple[Array, Array]:
+    """An orthonormal `Q` and an upper triangular `R` with `Q R = input`."""
+    return linalg_qr(input, "reduced" if some else "complete")
+
+
+@op("linalg", returns="Q R")
+def linalg_qr(A: Array, mode: str = "reduced") -> tuple[Array, Array]:
+    """An orthonormal `Q` and an upper triangular `R` with `Q R = A`.
+
+    Args:
+        mode: "reduced", "complete" (a square `Q`) or "r" (an empty `Q`).
+    """
+    matrices("linalg.qr", A)
+    if mode not in ("reduced", "complete", "r"):
+        raise RuntimeError(
+            f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', "
+            "or 'complete'"
+        )
+    if mode == "r":
+        return jnp.zeros(0, A.dtype), jnp.linalg.qr(A, mode="r")
+    return tuple(jnp.linalg.qr(A, mode=mode))  # type: ignore[return-value]
+
+
+@op("torch", "method", returns="U S V")
+def svd(input: Array, some: bool = True, compute_uv: bool = True) -> tuple[Array, Array, Array]:
+    """Singular values and vectors with `U diag(S) V^H = input`."""
+    u, s, vh = linalg_svd(input, not some)
+    if not compute_uv:
+        u, vh = jnp.zeros_like(u), jnp.zeros_like(vh)
+    return u, s, jnp.conj(vh.swapaxes(-1, -2))
+
+
+@op("linalg", returns="U S Vh")
+def linalg_svd(
+    A: Array, full_matrices: bool = True, *, driver: str | None = None
+) -> tuple[Array, Array, Array]:
+    """Singular values and vectors with `U diag(S) Vh = A`."""
+    matrices("linalg.svd", A)
+    return tuple(jnp.linalg.svd(A, full_matrices=full_matrices))  # type: ignore[return-value]
+
+
+@op("linalg")
+def linalg_svdvals(A: Array, *, driver: str | None = None) -> Array:
+    """The singular values, largest first."""
+    matrices("linalg.svdvals", A)
+    return jnp.linalg.svd(A, compute_uv=False)
+
+
+@op("linalg", returns="eigenvalues eigenvectors")
+def linalg_eigh(A: Array, UPLO: str = "L") -> tuple[Array, Array]:
+    """Eigenvalues (in rising order) and eigenvectors of Hermitian matrices."""
+    matrices("linalg.eigh", A, square=True)
+    return tuple(jnp.linalg.eigh(_hermitian(A, UPLO), symmetrize_input=False))  # type: ignore[return-value]
+
+
+@op("linalg")
+def linalg_eigvalsh(A: Array, UPLO: str = "L") -> Array:
+    """The eigenvalues of Hermitian matrices, in rising order."""
+    matrices("linalg.eigvalsh", A, square=True)
+    return jnp.linalg.eigh(_hermitian(A, UPLO), symmetrize_input=False)[0]
+
+
+def _hermitian(x: Array, half: str) -> jax.Array:
+    """The Hermitian matrix of which `x` holds the lower ("L") or upper ("U") half."""
+    lower = jnp.tril(x) if half.upper() == "L" else jnp.conj(jnp.triu(x)).swapaxes(-1, -2)
+    strict = jnp.tril(lower, -1)
+    return strict + jnp.conj(lower).swapaxes(-1, -2)
+
+
+@op("linalg", returns="eigenvalues eigenvectors")
+def linalg_eig(A: Array) -> tuple[Array, Array]:
+    """Eigenvalues and eigenvectors of square matrices, complex. (XLA: on the CPU only.)"""
+    matrices("linalg.eig", A, square=True)
+    return tuple(jnp.linalg.eig(A))  # type: ignore[return-value]
+
+
+@op("linalg")
+def linalg_eigvals(A: Array) -> Array:
+    """The eigenvalues of square matrices, complex. (XLA: on the CPU only.)"""
+    matrices("linalg.eigvals", A, square=True)
+    return jnp.linalg.eigvals(A)
+
+
+def _tolerance(x: Array, values: jax.Array, atol: Bound, rtol: Bound) -> jax.Array:
+    """Up to which singular values count as zero."""
+    if rtol is None:
+        given = atol is not None and not (isinstance(atol, (int, float)) and atol == 0)
+        rtol = 0.0 if given else float(jnp.finfo(values.dtype).eps) * max(x.shape[-2:])
+    floor, share = (
+        jnp.asarray(0.0 if bound is None else bound).astype(values.dtype)[..., None]
+        for bound in (atol, rtol)
+    )
+    return jnp.maximum(floor, share * jnp.max(values, axis=-1, keepdims=True, initial=0))
+
+
+def _singular(x: Array, hermitian: bool) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """`U`, singular values and `V^H`; of Hermitian matrices by their eigenvalues."""
+    if not hermitian:
+        return tuple(jnp.linalg.svd(x, full_matrices=False))  # type: ignore[return-value]
+    values, vectors = jnp.linalg.eigh(_hermitian(x, "L"), symmetrize_input=False)
+    return vectors * jnp.sign(values)[..., None, :], jnp.abs(values), _dagger(vectors)
+
+
+def _dagger(x: jax.Array) -> jax.Array:
+    """The conjugate transpose."""
+    return jnp.conj(x.swapaxes(-1, -2))
+
+
+def _inverted(s: jax.Array, kept: jax.Array, like: Array) -> jax.Array:
+    return jnp.where(kept, 1 / jnp.where(kept, s, 1), 0).astype(like.dtype)
+
+
+@op("linalg")
+def linalg_pinv(
+    A: Array,
+    rcond: Number | Array | None = None,
+    hermitian: bool = False,
+    *,
+    atol: Number | Array | None = None,
+    rtol: Number | Array | None = None,
+) -> Array:
+    """The pseudo-inverse; singular values up to `max(atol, rtol * largest)` count as zero.
+
+    Args:
+        rcond: the older name of `rtol`.
+        hermitian: the matrices are Hermitian, and their lower half is read.
+    """
+    matrices("linalg.pinv", A)
+    if 0 in A.shape:
+        return jnp.zeros((*A.shape[:-2], A.shape[-1], A.shape[-2]), A.dtype)
+    u, s, vh = _singular(A, hermitian)
+    kept = s > _tolerance(A, s, atol, rcond if rtol is None else rtol)
+    return product(_dagger(vh) * _inverted(s, kept, A)[..., None, :], _dagger(u))
+
+
+@op("torch", "method")
+def pinverse(input: Array, rcond: float = 1e-15) -> Array:
+    """The pseudo-inverse; singular values up to `rcond` times the largest count as zero."""
+    return linalg_pinv(input, rcond)
+
+
+@op("linalg", differentiable=False)
+def linalg_matrix_rank(
+    A: Array,
+    tol: Number | Array | None = None,
+    hermitian: bool = False,
+    *,
+    atol: Number | Array | None = None,
+    rtol: Number | Array | None = None,
+) -> Array:
+    """How many singular values exceed `max(atol, rtol * largest)`.
+
+    Args:
+        tol: the older form: an absolute bound.
+    """
+    matrices("linalg.matrix_rank", A)
+    s = _singular(A, hermitian)[1]
+    if tol is not None:
+        atol, rtol = tol, 0.0
+    return jnp.sum(s > _tolerance(A, s, atol, rtol), axis=-1, dtype=np.int64)
+
+
+@op("linalg", returns="solution residuals rank singular_values")
+def linalg_lstsq(
+    A: Array, B: Array, rcond: float | None = None, *, driver: str | None = None
+) -> tuple[Array, Array, Array, Array]:
+    """`X` that makes `|A X - B|` smallest, by singular values whatever the `driver`.
+
+    Args:
+        rcond: singular values up to `rcond` times the largest count as zero.
+        driver: says which of the further results are filled, as in torch.
+    """
+    matrices("linalg.lstsq", A)
+    vector = is_vector(A, B)
+    right = B[..., None] if vector else B
+    u, s, vh = _singular(A, False)
+    kept = s > _tolerance(A, s, None, rcond)
+    scaled = _inverted(s, kept, A)[..., None] * product(_dagger(u), right)
+    found = product(_dagger(vh), scaled)
+    none = jnp.zeros((0,), s.dtype)
+    rank = jnp.sum(kept, axis=-1, dtype=np.int64) if driver != "gels" else none.astype(np.int64)
+    residuals = none
+    if A.shape[-2] > A.shape[-1] and driver not in (None, "gelsy"):
+        gap = product(A, found) - right
+        residuals = jnp.sum(jnp.real(gap * jnp.conj(gap)), axis=-2)
+    values = s if driver in ("gelsd", "gelss") else none
+    return found[..., 0] if vector else found, residuals, rank, values
+
+
+@op("linalg")
+def linalg_cond(A: Array, p: float | str | None = None) -> Array:
+    """The condition number: the norm of a matrix times that of its inverse."""
+    matrices("linalg.cond", A)
+    if 0 in A.shape[-2:]:
+        return jnp.zeros(A.shape[:-2], dtype_of(A).to_real().numpy)
+    if p in (None, 2, -2):
+        s = jnp.linalg.svd(A, compute_uv=False)
+        return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
+    return cast(jnp.linalg.cond(A, p=p), dtype_of(A).to_real())
+
+
+@op("linalg", returns="P L U")
+def linalg_lu(A: Array, *, pivot: bool = True) -> tuple[Array, Array, Array]:
+    """A permutation `P`, a lower `L` and an upper triangular `U` with `P L U = A`."""
+    matrices("linalg.lu", A)
+    if not pivot:
+        raise NotImplementedError("linalg.lu: pivot=False")
+    packed, _, order = lax.linalg.lu(A)
+    rows, columns = A.shape[-2:]
+    short = min(rows, columns)
+    lower = jnp.tril(packed[..., :short], -1) + jnp.eye(rows, short, dtype=A.dtype)
+    places = jnp.eye(rows, dtype=A.dtype)[order]
+    return places.swapaxes(-1, -2), lower, jnp.triu(packed[..., :short, :])
