@@ -59,6 +59,8 @@ def flatten(x: Any, leaves: list) -> Any:
         leaves.append(x)
         return jax.Array, x.shape, x.dtype
     if isinstance(x, (tuple, list)):
+        if hasattr(x, "_with_parts"):  # a PackedSequence: not all of it is data
+            return (type(x), x._static, *[flatten(one, leaves) for one in x._parts])
         return (type(x), *[flatten(one, leaves) for one in x])
     if isinstance(x, dict):
         return (type(x), tuple(x), *[flatten(one, leaves) for one in x.values()])

@@ -51,10 +51,10 @@ def padded(
 
 
 def _check_size(got: tuple[int, ...], wanted: tuple[int, ...]) -> None:
-    """Raises torch's error where a sequence of size `got` cannot be copied to one of size `wanted`."""
+    """Raises torch's error where a sequence of size `got` does not fit size `wanted`."""
     for back, (n, m) in enumerate(zip(reversed(got), reversed(wanted)), 1):
         if n not in (1, m):
             raise RuntimeError(
-                f"The size of tensor a ({m}) must match the size of tensor b ({n}) at non-singleton "
-                f"dimension {len(wanted) - back}"
+                f"The size of tensor a ({m}) must match the size of tensor b ({n}) at "
+                f"non-singleton dimension {len(wanted) - back}"
             )

@@ -1,9 +1,9 @@
 """Recurrent networks: one cell function a mode, and one driver for layers, directions and packing.
 
-A layer runs both of its directions in one `lax.scan`, the reverse one on the sequence turned round, so
-that compile time does not depend on the length. Packed sequences are laid out over time and batch;
-where a sequence has no element, its state stays what it was. That holds in either direction: the
-reverse one reaches the end of a shorter sequence with the state it was given.
+A layer runs both of its directions in one `lax.scan`, the reverse one on the sequence turned round,
+so that compile time does not depend on the length. Packed sequences are laid out over time and
+batch; where a sequence has no element, its state stays what it was. That holds in either direction:
+the reverse one reaches the end of a shorter sequence with the state it was given.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def recurrent(
 
     Shape:
         input `(T, N, in)`, under `batch_first` `(N, T, in)`, packed `(elements, in)`; states
-        `(layers * directions, N, hidden)`; output as the input, with `directions * hidden` features.
+        `(layers * directions, N, hidden)`; output as the input, features `directions * hidden`.
     """
     directions = 2 if bidirectional else 1
     weights = _by_layer(params, num_layers, directions, has_biases)
@@ -224,8 +224,8 @@ def _check_products(input: jax.Array, hidden: jax.Array, weight: _Weights) -> No
             )
         if x.shape[-1] != w.shape[2]:
             raise RuntimeError(
-                f"mat1 and mat2 shapes cannot be multiplied ({math.prod(x.shape[:-1])}x{x.shape[-1]} "
-                f"and {w.shape[2]}x{w.shape[1]})"
+                "mat1 and mat2 shapes cannot be multiplied "
+                f"({math.prod(x.shape[:-1])}x{x.shape[-1]} and {w.shape[2]}x{w.shape[1]})"
             )
 
 
@@ -277,7 +277,11 @@ def lstm_cell(
     b_ih: Array | None = None,
     b_hh: Array | None = None,
 ) -> tuple[Array, Array]:
-    """One step of a long short-term memory, `hx` being `(h, c)`; the gates are in the order i, f, g, o."""
+    """One step of a long short-term memory; the gates are in the order i, f, g, o.
+
+    Args:
+        hx: `(h, c)`.
+    """
     if len(hx) != 2:
         raise RuntimeError("lstm_cell expects two hidden states")
     return _one_step("LSTM", input, tuple(hx), w_ih, w_hh, b_ih, b_hh)
@@ -308,7 +312,8 @@ def _check_cell(input: jax.Array, state: State, w_ih: jax.Array, w_hh: jax.Array
     for i, one in enumerate(state):
         if input.shape[0] != one.shape[0]:
             raise RuntimeError(
-                f"Input batch size {input.shape[0]} doesn't match hidden{i} batch size {one.shape[0]}"
+                f"Input batch size {input.shape[0]} doesn't match "
+                f"hidden{i} batch size {one.shape[0]}"
             )
         if one.shape[1] != w_hh.shape[1]:
             raise RuntimeError(

@@ -153,6 +153,8 @@ def to_tensor(x: Any) -> Any:
 def map_nested(function: Callable, x: Any) -> Any:
     """`function` of every leaf of nested tuples, lists, mappings and dataclasses (types kept)."""
     if isinstance(x, tuple):
+        if hasattr(x, "_with_parts"):  # a PackedSequence: not all of it is data
+            return x._with_parts([map_nested(function, one) for one in x._parts])
         items = [map_nested(function, one) for one in x]
         return type(x)(*items) if hasattr(x, "_fields") else type(x)(items)
     if isinstance(x, list):

@@ -1,9 +1,11 @@
-"""Recurrent networks as functions: `torch.lstm`, `torch.gru`, `torch.rnn_tanh`, `torch.rnn_relu`."""
+"""Recurrent networks as functions: `torch.lstm`, `gru`, `rnn_tanh` and `rnn_relu`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
+
+import numpy as np
 
 from torchcompat._tensor import ops
 from torchcompat._tensor._creation import ones
@@ -25,14 +27,16 @@ def recurrent(
     bidirectional: bool,
     batch_first: bool,
 ) -> list[Tensor]:
-    """The output of a stack of recurrent layers and its final states: `[output, h]` or `[output, h, c]`.
+    """The output of a stack of recurrent layers, and its final states.
 
     Args:
         mode: "RNN_TANH", "RNN_RELU", "LSTM" or "GRU".
         batch_sizes: whole numbers where `input` holds packed sequences, else None.
         hx: the initial states, `(h,)` or `(h, c)`.
-        dropout: chance that an element of a layer's output is zeroed on its way to the next, in [0, 1].
+        dropout: chance that an element between two layers is zeroed, in [0, 1].
     """
+    if isinstance(batch_sizes, tuple):
+        batch_sizes = np.array(batch_sizes, np.int64)
     masks = []
     if train and dropout > 0:
         width = hx[0].shape[2] * (2 if bidirectional else 1)
@@ -81,9 +85,9 @@ def _face(name: str, mode: str, state: str) -> Callable:
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"""A stack of {mode} layers over sequences; returns the output and {state}.
 
-    Forms: `{name}(input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first)`
-    and, for packed sequences, `{name}(data, batch_sizes, hx, params, has_biases, num_layers, dropout,
-    train, bidirectional)`.
+    Forms: `{name}(input, hx, params, has_biases, num_layers, dropout, train, bidirectional,
+    batch_first)` and, for packed sequences, `{name}(data, batch_sizes, hx, params, has_biases,
+    num_layers, dropout, train, bidirectional)`.
     """
     return function
 

@@ -31,9 +31,9 @@ class RNNBase(Module):
         proj_size: size the LSTM's output is projected to; 0 for no projection.
 
     Shape:
-        weight_ih_l[k] `(gates * hidden_size, in)`, weight_hh_l[k] `(gates * hidden_size, out)`, bias_ih_l[k]
-        and bias_hh_l[k] `(gates * hidden_size)`, weight_hr_l[k] `(proj_size, hidden_size)`; the names of the
-        reverse direction end in `_reverse`.
+        weight_ih_l[k] `(gates * hidden_size, in)`, weight_hh_l[k] `(gates * hidden_size, out)`,
+        bias_ih_l[k] and bias_hh_l[k] `(gates * hidden_size)`, weight_hr_l[k]
+        `(proj_size, hidden_size)`; the names of the reverse direction end in `_reverse`.
 
     Raises:
         TypeError, ValueError: an argument has the wrong type or lies out of range.
@@ -173,7 +173,8 @@ class RNNBase(Module):
         if weight is not None and input.dtype is not weight.dtype:
             raise ValueError(
                 f"RNN input dtype ({input.dtype}) does not match weight dtype ({weight.dtype}). "
-                f"Convert input: input.to({weight.dtype}), or convert model: model.to({input.dtype})"
+                f"Convert input: input.to({weight.dtype}), "
+                f"or convert model: model.to({input.dtype})"
             )
         expected = 3 if batch_sizes is None else 2
         if input.ndim != expected:
@@ -238,7 +239,7 @@ class RNNBase(Module):
         return output, final
 
     def _run_packed(self, input: PackedSequence, hx: Any) -> tuple[PackedSequence, Any]:
-        sizes = input._host_sizes
+        sizes = input._static
         if hx is None:
             hx = self._no_state(input.data, sizes)
         else:
@@ -276,7 +277,8 @@ class RNNBase(Module):
     def _check_rank(self, input: Tensor, noun: str = "") -> None:
         if input.dim() not in (2, 3):
             raise ValueError(
-                f"{self._get_name()}: Expected input to be 2D or 3D, got {input.dim()}D{noun} instead"
+                f"{self._get_name()}: Expected input to be 2D or 3D, "
+                f"got {input.dim()}D{noun} instead"
             )
 
     def _check_state_rank(self, input: Tensor, hx: Any) -> None:
@@ -319,7 +321,8 @@ def _check_dropout(dropout: Any, num_layers: int) -> None:
     if float(dropout) > 0 and num_layers == 1:
         warnings.warn(
             "dropout option adds dropout after all but last recurrent layer, so non-zero dropout "
-            f"expects num_layers greater than 1, but got dropout={dropout} and num_layers={num_layers}",
+            "expects num_layers greater than 1, "
+            f"but got dropout={dropout} and num_layers={num_layers}",
             stacklevel=4,
         )
 

@@ -21,8 +21,8 @@ class RNNCellBase(Module):
         num_chunks: number of gates.
 
     Shape:
-        weight_ih `(gates * hidden_size, input_size)`, weight_hh `(gates * hidden_size, hidden_size)`,
-        bias_ih and bias_hh `(gates * hidden_size)`.
+        weight_ih `(gates * hidden_size, input_size)`, bias_ih and bias_hh `(gates * hidden_size)`,
+        weight_hh `(gates * hidden_size, hidden_size)`.
     """
 
     __constants__ = ["input_size", "hidden_size", "bias"]

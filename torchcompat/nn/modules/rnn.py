@@ -16,7 +16,8 @@ __all__ = ["GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNBase", "RNNCell", "R
 def apply_permutation(tensor: Tensor, permutation: Tensor, dim: int = 1) -> Tensor:
     """`tensor.index_select(dim, permutation)`. Deprecated."""
     warnings.warn(
-        "`apply_permutation` is deprecated, please use `tensor.index_select(dim, permutation)` instead",
+        "`apply_permutation` is deprecated, "
+        "please use `tensor.index_select(dim, permutation)` instead",
         category=FutureWarning,
         stacklevel=2,
     )
@@ -65,8 +66,8 @@ class LSTM(RNNBase):
         num_layers, bias, batch_first, dropout, bidirectional, proj_size: those of `RNNBase`.
 
     Shape:
-        Input: `(T, N, input_size)`, `(T, input_size)` or a PackedSequence; hx (default zeros) `(h, c)`
-        of `(layers * directions, N, proj_size or hidden_size)` and `(..., hidden_size)`.
+        Input: `(T, N, input_size)`, `(T, input_size)` or a PackedSequence; hx (default zeros)
+        `(h, c)` of `(layers * directions, N, proj_size or hidden_size)` and `(..., hidden_size)`.
         Output: `(T, N, directions * (proj_size or hidden_size))`, and the final `(h, c)`.
     """
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from torchcompat import _dtype
 from torchcompat._tensor import Tensor, as_array, ops
-from torchcompat._tensor._dispatch import lifted
+from torchcompat._tensor._dispatch import ARRAYS, lifted
 from torchcompat._tensor._place import put
 
 
@@ -51,7 +51,7 @@ class _Fields(NamedTuple):
 
 
 class PackedSequence(_Fields):
-    """Sequences of different lengths, step after step, the longest first; what RNNs take and return.
+    """Sequences of different lengths, step after step, the longest first; what RNNs take.
 
     Made by `pack_sequence` and `pack_padded_sequence`, not by hand.
 
@@ -87,7 +87,7 @@ class PackedSequence(_Fields):
     def __reduce__(self) -> tuple:
         return PackedSequence, tuple(self)
 
-    # -- what tracing and modules see: the parts are data, the batch sizes are static ---------------
+    # -- what tracing and modules see: the parts are data, the batch sizes are static -------------
 
     @property
     def _static(self) -> tuple[int, ...]:
@@ -108,7 +108,7 @@ class PackedSequence(_Fields):
     def _with_data(self, data: Any) -> PackedSequence:
         return self._with_parts((data, *self._parts[1:]))
 
-    # -- type and place ------------------------------------------------------------------------------
+    # -- type and place ----------------------------------------------------------------------------
 
     def to(self, *args: Any, **kwargs: Any) -> PackedSequence:
         """With `data` of another type or on another device; itself where nothing changes."""
@@ -181,15 +181,16 @@ def packed(sizes: tuple[Any, ...], parts: Sequence[Any], batch_sizes: Any = None
 
     Args:
         parts: data, sorted_indices and unsorted_indices.
-        batch_sizes: an array of `sizes`, if there is one already. Beside a Tensor the sizes are kept
-            as a Tensor, and else as a NumPy array, which nobody traces.
+        batch_sizes: an array of `sizes`, if there is one already. Beside a Tensor the sizes are
+            kept as a Tensor, beside an array as a NumPy array, which nobody traces.
     """
-    if isinstance(parts[0], Tensor):
+    data = parts[0]
+    if isinstance(data, Tensor):
         if not isinstance(batch_sizes, Tensor):
             batch_sizes = put(np.array(sizes, np.int64))
-    elif not isinstance(batch_sizes, (Tensor, np.ndarray)):
+    elif isinstance(data, ARRAYS) or batch_sizes is None:
         batch_sizes = np.array(sizes, np.int64)
-    made = _Fields.__new__(PackedSequence, parts[0], batch_sizes, *parts[1:])
+    made = _Fields.__new__(PackedSequence, data, batch_sizes, *parts[1:])
     made.__dict__["_sizes"] = sizes
     return made
 

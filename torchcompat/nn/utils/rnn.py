@@ -1,6 +1,6 @@
 """Sequences of different lengths: padded into one tensor, or packed without padding.
 
-Lengths decide shapes. So they have to be known when a sequence is packed or padded, under tracing too.
+Lengths decide shapes: they have to be known when a sequence is packed, under tracing too.
 """
 
 from __future__ import annotations
@@ -11,11 +11,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from torchcompat import _dtype
 from torchcompat._ops.packing import padded
 from torchcompat._tensor import Tensor, ops
 from torchcompat._tensor._dispatch import ARRAYS, lifted
-from torchcompat._tensor._factory import tensor
 from torchcompat._tensor._place import put
 from torchcompat._tensor._state import state
 from torchcompat.nn.utils._packed import PackedSequence, invert_permutation, known, packed
@@ -80,12 +78,16 @@ def _outer(input: Tensor, batch_first: bool) -> tuple[int, int]:
 
 
 def _lengths(lengths: Any) -> np.ndarray:
-    if not isinstance(lengths, _VALUES):
-        lengths = tensor(lengths, dtype=_dtype.int64)
-    found = known("lengths", lengths)
+    if isinstance(lengths, str):
+        raise TypeError(f"new(): invalid data type '{type(lengths).__name__}'")
+    if isinstance(lengths, _VALUES):
+        found = known("lengths", lengths)
+    else:
+        found = np.array([int(length) for length in lengths])
     if found.ndim != 1:
         raise RuntimeError(
-            f"'lengths' argument should be a 1D CPU int64 tensor, but got {found.ndim}D cpu Long tensor"
+            "'lengths' argument should be a 1D CPU int64 tensor, "
+            f"but got {found.ndim}D cpu Long tensor"
         )
     return found.astype(np.int64)
 
@@ -108,14 +110,14 @@ def _check_pack(input: Any, lengths: np.ndarray, batch_first: bool) -> None:
         )
     if (np.diff(lengths) > 0).any():
         raise RuntimeError(
-            "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You can "
-            "pass `enforce_sorted=False` to pack_padded_sequence and/or pack_sequence to sidestep this "
-            "requirement if you do not need ONNX exportability."
+            "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. "
+            "You can pass `enforce_sorted=False` to pack_padded_sequence and/or pack_sequence to "
+            "sidestep this requirement if you do not need ONNX exportability."
         )
     if lengths[-1] <= 0:
         raise RuntimeError(
-            "Length of all samples has to be greater than 0, but found an element in 'lengths' that "
-            "is <= 0"
+            "Length of all samples has to be greater than 0, "
+            "but found an element in 'lengths' that is <= 0"
         )
     if lengths[0] > steps:
         raise ValueError(f"Expected lengths of at most {steps}, but got {lengths[0]}")
@@ -128,7 +130,7 @@ def pad_packed_sequence(
     padding_value: float = 0.0,
     total_length: int | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Undoes `pack_padded_sequence`: the padded sequences in their original order, and their lengths.
+    """Undoes `pack_padded_sequence`: padded sequences in their original order, and their lengths.
 
     Args:
         batch_first: whether the result is `(N, T, *)`.
@@ -149,11 +151,10 @@ def pad_packed_sequence(
     rows = np.full((total_length or longest, sizes[0]), -1)
     rows[:longest][active] = np.arange(sizes.sum())
     out = ops.take_rows(sequence.data, rows.T if batch_first else rows, padding_value)
-    lengths = put(active.sum(0))
     back = sequence.unsorted_indices
-    if back is None:
-        return out, lengths
-    return out.index_select(0 if batch_first else 1, back), _reordered(lengths, back)
+    if back is not None:
+        out = out.index_select(0 if batch_first else 1, back)
+    return out, _lengths_of(sequence)
 
 
 def _batch_sizes(sequence: Any) -> tuple[int, ...]:
@@ -162,10 +163,27 @@ def _batch_sizes(sequence: Any) -> tuple[int, ...]:
     return tuple(known("batch_sizes", sequence.batch_sizes).tolist())
 
 
-def _reordered(lengths: Tensor, order: Tensor) -> Tensor:
-    if isinstance(order._read(), (jax.core.Tracer, jax.ShapeDtypeStruct)):
-        return lengths.index_select(0, order)
-    return put(np.asarray(lengths)[np.asarray(order)])
+def _sorted_lengths(sequence: Any) -> np.ndarray:
+    sizes = np.array(_batch_sizes(sequence))
+    return (np.arange(sizes[0]) < sizes[:, None]).sum(0)
+
+
+def _host_lengths(sequence: Any) -> np.ndarray:
+    """The lengths of packed sequences in their original order."""
+    lengths, back = _sorted_lengths(sequence), sequence.unsorted_indices
+    return lengths if back is None else lengths[known("unsorted_indices", back)]
+
+
+def _lengths_of(sequence: Any) -> Tensor:
+    """The same as a tensor, also where the order is traced."""
+    back = sequence.unsorted_indices
+    if back is None or not _is_abstract(back):
+        return put(_host_lengths(sequence))
+    return put(_sorted_lengths(sequence)).index_select(0, back)
+
+
+def _is_abstract(x: Tensor) -> bool:
+    return isinstance(x._read(), (jax.core.Tracer, jax.ShapeDtypeStruct))
 
 
 @lifted
@@ -217,12 +235,7 @@ def _listed(sequences: Any) -> list:
 def _stays_in_xla(x: Tensor) -> bool:
     if x.requires_grad and state.grad_enabled:
         return True
-    array = x._read()
-    return (
-        isinstance(array, (jax.core.Tracer, jax.ShapeDtypeStruct))
-        or state.capture is not None
-        or x.device.type != "cpu"
-    )
+    return state.capture is not None or _is_abstract(x) or x.device.type != "cpu"
 
 
 def _padded_on_host(
@@ -238,7 +251,7 @@ def unpad_sequence(
 ) -> list[Tensor]:
     """Undoes `pad_sequence` (padded on the right), given the sequences' lengths."""
     by_sequence = padded_sequences if batch_first else padded_sequences.transpose(0, 1)
-    found = known("lengths", lengths).tolist()
+    found = _lengths(lengths).tolist()
     return [one[:length].clone() for one, length in zip(by_sequence.unbind(0), found)]
 
 
@@ -252,5 +265,5 @@ def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> P
 @lifted
 def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
     """Undoes `pack_sequence`."""
-    padded_sequences, lengths = pad_packed_sequence(packed_sequences, batch_first=True)
-    return unpad_sequence(padded_sequences, lengths, batch_first=True)
+    padded_sequences, _ = pad_packed_sequence(packed_sequences, batch_first=True)
+    return unpad_sequence(padded_sequences, _host_lengths(packed_sequences), batch_first=True)
