@@ -305,9 +305,12 @@ def test_apply_order(torch):
 @both
 def test_zero_grad(torch):
     module = toys(torch).Affine()
-    module.weight.grad = torch.ones(2)
+    module.weight.grad = grad = torch.ones(2, requires_grad=True)
     module.zero_grad(set_to_none=False)
-    yield module.weight.grad, module.bias.grad
+    yield module.weight.grad, module.bias.grad, module.weight.grad is grad
+    module.weight.grad = torch.ones(2, requires_grad=True) * 2
+    module.zero_grad(set_to_none=False)
+    yield module.weight.grad, module.weight.grad.grad_fn
     module.zero_grad()
     yield module.weight.grad
 

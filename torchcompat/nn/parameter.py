@@ -11,6 +11,7 @@ import numpy as np
 from torchcompat import _device, _dtype
 from torchcompat._tensor import Size, Tensor, register_pytree, wrap
 from torchcompat._tensor._convert import convert
+from torchcompat._tensor._convert import to as convert_to
 from torchcompat._tensor._dispatch import to_tensor
 from torchcompat._tensor._tensor import alias
 
@@ -27,7 +28,7 @@ class Parameter(Tensor):
 
     __slots__ = ()
 
-    def __new__(cls, data: Any = None, requires_grad: bool = True) -> Parameter:
+    def __new__(cls, data: Any = None, requires_grad: bool = True) -> Any:
         source = _tensor_of(data)
         if requires_grad and not (source.dtype.is_floating_point or source.dtype.is_complex):
             raise RuntimeError(
@@ -57,7 +58,7 @@ class Parameter(Tensor):
 
     def __reduce_ex__(self, protocol: Any) -> tuple:
         # Arrays are immutable, so `copy.copy` and pickling may go through one form.
-        parts = self.data, self.requires_grad, OrderedDict()
+        parts: tuple = self.data, self.requires_grad, OrderedDict()
         if self.__dict__:
             return _rebuild_parameter_with_state, (*parts, self.__dict__)
         return _rebuild_parameter, parts
@@ -108,17 +109,18 @@ class Buffer(Tensor, metaclass=_BufferMeta):
     """
 
     __slots__ = ()
+    persistent: bool
 
     def __new__(cls, data: Any = None, *, persistent: bool = True) -> Tensor:  # type: ignore[misc]
         source = _tensor_of(data)
-        tensor = alias(source)
+        tensor: Any = alias(source)
         tensor._requires_grad = source._requires_grad
         tensor.persistent = persistent
         tensor._is_buffer = True
         return tensor
 
 
-class _Uninitialized:
+class _Uninitialized(Tensor):
     """A tensor whose size is not known yet: it has a dtype and a device, but no values."""
 
     __slots__ = ()
@@ -157,7 +159,7 @@ class _Uninitialized:
 
     def to(self, *args: Any, **kwargs: Any) -> Tensor:
         """The tensor with another dtype or on another device, still without values."""
-        return self.data.to(*args, **kwargs)
+        return convert_to(self.data, *args, **kwargs)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
@@ -167,11 +169,14 @@ class _Uninitialized:
 
     def __deepcopy__(self, memo: dict) -> Any:
         if id(self) not in memo:
-            memo[id(self)] = type(self)(self.requires_grad, self.device, self.dtype)
+            memo[id(self)] = type(self)(*self._options())
         return memo[id(self)]
 
     def __reduce_ex__(self, protocol: Any) -> tuple:
-        return type(self), (self.requires_grad, self.device, self.dtype)
+        return type(self), self._options()
+
+    def _options(self) -> tuple:
+        return self.requires_grad, self.device, self.dtype
 
 
 class UninitializedParameter(_Uninitialized, Parameter):
@@ -180,9 +185,7 @@ class UninitializedParameter(_Uninitialized, Parameter):
     __slots__ = ()
     _becomes = Parameter
 
-    def __new__(
-        cls, requires_grad: bool = True, device: Any = None, dtype: Any = None
-    ) -> UninitializedParameter:
+    def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> Any:
         return super().__new__(cls, _empty_on(device, dtype), requires_grad)
 
     def __init__(self, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> None:
@@ -201,8 +204,8 @@ class UninitializedBuffer(_Uninitialized, Tensor):
         device: Any = None,
         dtype: Any = None,
         persistent: bool = True,
-    ) -> UninitializedBuffer:
-        self = Tensor.__new__(cls)
+    ) -> Any:
+        self: Any = Tensor.__new__(cls)
         self._cell = _empty_on(device, dtype)._cell
         self._requires_grad = requires_grad
         self.persistent, self._is_buffer = persistent, True

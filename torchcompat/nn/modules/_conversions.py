@@ -121,12 +121,13 @@ class Conversions(Loading):
 
 def _apply_to(parameter: Tensor, fn: Callable[[Tensor], Tensor]) -> None:
     """Replaces the data of a parameter and of its gradient; both stay the same objects."""
+    grad = parameter.grad
     with no_grad():
         applied = fn(parameter)
-        grad = None if parameter.grad is None else fn(parameter.grad)
+        applied_grad = None if grad is None else fn(grad)
     _take(parameter, applied)
-    if grad is not None:
-        _take(parameter.grad, grad)
+    if grad is not None and applied_grad is not None:
+        _take(grad, applied_grad)
 
 
 def _take(tensor: Tensor, applied: Tensor) -> None:

@@ -160,6 +160,9 @@ class WrappedHook:
     """
 
     def __init__(self, hook: Callable, module: Any = None) -> None:
+        self._set(hook, module)
+
+    def _set(self, hook: Callable, module: Any) -> None:
         self.hook = hook
         self.with_module = module is not None
         self.module = weakref.ref(module) if self.with_module else None
@@ -180,4 +183,4 @@ class WrappedHook:
         return state
 
     def __setstate__(self, state: dict) -> None:
-        self.__init__(state["hook"], state.get("module"))
+        self._set(state["hook"], state.get("module"))

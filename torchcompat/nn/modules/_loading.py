@@ -11,6 +11,7 @@ from typing import Any
 import jax
 
 from torchcompat._tensor import Tensor
+from torchcompat._tensor._autograd import no_grad
 from torchcompat._tensor._dispatch import ARRAYS, to_tensor
 from torchcompat._tensor._faces import write
 from torchcompat.nn.modules._rollback import Snapshot
@@ -248,7 +249,8 @@ def _copy(key: str, member: Tensor, value: Tensor) -> None:
             "copying them in place?)"
         )
         return
-    write(member, _placed_as(member, value._read()))
+    with no_grad():
+        write(member, _placed_as(member, value._read()))
 
 
 def _placed_as(member: Tensor, array: jax.Array) -> jax.Array:

@@ -39,18 +39,20 @@ def update_pairs(caller: str, kind: str, items: Any) -> list[tuple]:
         )
     if isinstance(items, Mapping) or hasattr(items, "items"):
         return list(items.items())
-    pairs = list(items)
-    for number, pair in enumerate(pairs):
-        if not isinstance(pair, Iterable):
-            raise TypeError(
-                f"{kind} update sequence element #{number} should be Iterable; "
-                f"is{type(pair).__name__}"
-            )
-        if len(pair) != 2:
-            raise ValueError(
-                f"{kind} update sequence element #{number} has length {len(pair)}; 2 is required"
-            )
-    return pairs
+    return [_pair(kind, number, item) for number, item in enumerate(items)]
+
+
+def _pair(kind: str, number: int, item: Any) -> tuple:
+    if not isinstance(item, Iterable):
+        raise TypeError(
+            f"{kind} update sequence element #{number} should be Iterable; is{type(item).__name__}"
+        )
+    pair = tuple(item)
+    if len(pair) != 2:
+        raise ValueError(
+            f"{kind} update sequence element #{number} has length {len(pair)}; 2 is required"
+        )
+    return pair
 
 
 def _as_member(value: Any) -> Any:

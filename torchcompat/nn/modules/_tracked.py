@@ -55,7 +55,7 @@ class _Tracked:
     clock: Clock
 
     def __new__(cls, items: Any = (), clock: Clock | None = None) -> Any:
-        self = super().__new__(cls)
+        self: Any = super().__new__(cls)
         self.clock = Clock() if clock is None else clock
         return self
 

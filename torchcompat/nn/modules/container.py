@@ -92,8 +92,9 @@ class Sequential(_Indexed):
     def __init__(self, *args: Any) -> None:
         super().__init__()
         named = len(args) == 1 and isinstance(args[0], OrderedDict)
-        for name, module in args[0].items() if named else enumerate(args):
-            self.add_module(name if named else str(name), module)
+        pairs = args[0].items() if named else zip(map(str, itertools.count()), args)
+        for name, module in pairs:
+            self.add_module(name, module)
 
     def forward(self, input: Any) -> Any:
         """Runs the modules on `input`."""

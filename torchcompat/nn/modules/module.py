@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Self, TypeVar
 
-from torchcompat._tensor._tensor import alias
 from torchcompat.nn import _bridge
 from torchcompat.nn.modules import _global
 from torchcompat.nn.modules._attributes import DERIVED, fresh_state, restored_state
@@ -116,7 +115,10 @@ class Module(Conversions):
             if set_to_none:
                 parameter.grad = None
                 continue
-            parameter.grad = alias(parameter.grad)
+            if parameter.grad.grad_fn is None:
+                parameter.grad.requires_grad_(False)
+            else:
+                parameter.grad.detach_()
             parameter.grad.zero_()
 
     def apply(self, fn: Callable[[Module], None]) -> Self:
