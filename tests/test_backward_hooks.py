@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch as real
-from test_autograd import outcome, plain
 
 import torchcompat as ours
+from tests._scenarios import outcome, plain
 
 
 def network(torch):
