@@ -2,9 +2,11 @@
 
 Uniform, normal (also of a truncated normal), integer, permutation, Bernoulli, exponential,
 geometric, log-normal, Cauchy and multinomial numbers equal those of torch 2.13 on x86 with AVX2 or
-AVX-512, whatever machine this runs on. Two things may differ: where a torch without AVX2 runs its
-plain kernels, the last places of normals; and the order in which multinomial without replacement
-lists categories that tie (those of probability zero, or quotients that agree in 16 bits).
+AVX-512, whatever machine this runs on. Two things may differ: a torch that runs its plain kernels
+(`torch.backends.cpu.get_cpu_capability() == "DEFAULT"`) gives normal numbers, and uniform and
+Cauchy numbers in a range of one's own, that differ in the last places; and multinomial without
+replacement may list categories that tie (those of probability zero, or quotients that agree in 16
+bits) in another order.
 """
 
 from torchcompat._random._key import KeyCell, UncarriedKeyError, is_staging, rng_key, state

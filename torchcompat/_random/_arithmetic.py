@@ -2,8 +2,8 @@
 
 torch's random kernels are built for AVX2, also on AVX-512 machines: every `a * b + c` is fused, and
 logarithm, sine and cosine of float32 normals are Cephes' polynomials, not libm's. These bits are
-reproduced here on any machine. A torch that runs its plain kernels (`ATEN_CPU_CAPABILITY=default`,
-CPUs without AVX2) gives normals that differ from these in the last places.
+reproduced here on any machine. Where torch runs its plain kernels instead (CPUs without AVX2), its
+last places differ from these.
 """
 
 from __future__ import annotations

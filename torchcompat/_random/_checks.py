@@ -135,7 +135,7 @@ def randperm(shape: Shape, dtype: np.dtype) -> Params:
     if not kind.digits:
         name = "int" if kind.name == "int32" else f"{kind.name}_t"
         text = "value cannot be converted to type {} without overflow"
-        check_true(n - 1 <= int(kind.greatest or 0), text, name)
+        check_true(n - 1 <= kind.greatest, text, name)
     elif kind.name != "bfloat16":
         most = 2**kind.digits + 1
         bound = most if kind.name == "float16" else f"2^{kind.digits}+1"

@@ -248,8 +248,8 @@ def multinomial(
 
 def _with_replacement(generator: Generator, shape: Shape, probs: np.ndarray) -> np.ndarray:
     kind = working_type(probs.dtype)
-    rows = probs.reshape(-1, probs.shape[-1]).astype(kind)
-    upto = np.cumsum(rows, axis=-1, dtype=kind)
+    rows: np.ndarray = probs.reshape(-1, probs.shape[-1]).astype(kind)
+    upto: np.ndarray = np.cumsum(rows, axis=-1, dtype=kind)
     upto /= upto[:, -1:].copy()
     upto[:, -1] = 1
     drawn = _unit(generator, math.prod(shape), np.float64).reshape(len(rows), shape[-1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jax import numpy as jnp
@@ -48,8 +48,8 @@ class Kind(NamedTuple):
     title: str
     c_name: str
     digits: int
-    least: float | None
-    greatest: float | None
+    least: Any
+    greatest: Any
 
 
 @functools.cache

@@ -146,7 +146,9 @@ class Generator:
         position = _WORDS if state["left"] == 1 else int(state["next"])
         with self.lock:
             self._seed = int(state["seed"])
-            self._engine.set_state(("MT19937", words, position))
+            self._engine.set_state(
+                {"bit_generator": "MT19937", "state": {"key": words, "pos": position}}
+            )
             self._untouched = bool(state["left"] == 1 and state["next"] == 0)
             self.next_normal = float(state["normal_y"]) if state["normal_valid"] else None
             self._next_float_normal = state["float_normal"] if state["float_valid"] & 255 else None
@@ -154,7 +156,8 @@ class Generator:
 
     def _fields(self) -> np.ndarray:
         state = np.zeros((), _LAYOUT)
-        _, words, position = self._engine.get_state(legacy=True)[:3]
+        twister: Any = self._engine.get_state(legacy=False)
+        words, position = twister["state"]["key"], twister["state"]["pos"]
         state["seed"], state["seeded"] = self._seed, 1
         state["left"] = 1 if self._untouched else _WORDS + 1 - position
         state["next"] = 0 if self._untouched else position

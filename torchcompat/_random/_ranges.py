@@ -47,7 +47,7 @@ def random(
 def _whole_span(kind: Kind) -> int:
     if kind.digits:
         return 2**kind.digits + 1
-    return int(kind.greatest or 0) + 1
+    return (kind.greatest or 0) + 1
 
 
 def _open_range(low: int, dtype: np.dtype) -> tuple[int, int]:
@@ -55,7 +55,7 @@ def _open_range(low: int, dtype: np.dtype) -> tuple[int, int]:
     kind = kind_of(dtype)
     check_true(kind.greatest is not None, f"random_from_to_impl {_ONLY_KINDS}")
     if not kind.digits:
-        return low, int(kind.greatest or 0)
+        return low, kind.greatest
     low, last = _inwards(low, dtype, 1), 2**kind.digits
     check_true(
         low < last,

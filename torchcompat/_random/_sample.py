@@ -31,7 +31,8 @@ class Distribution(NamedTuple):
 
 def _row(name: str, checks: Any = _checks, complex: bool = False) -> Distribution:
     """The functions called `name` of the three files."""
-    return Distribution(*(getattr(file, name) for file in (checks, _host, _traced)), complex)
+    check, host, traced = (getattr(file, name) for file in (checks, _host, _traced))
+    return Distribution(check, host, traced, complex)
 
 
 DISTRIBUTIONS: dict[str, Distribution] = {
