@@ -119,11 +119,19 @@ def view(*faces: str, **options: Any) -> Callable[[Callable], Callable]:
     """
 
     def register(rule: Callable) -> Callable:
-        kept = functools.lru_cache(4096, typed=True)(rule)
+        names = rule.__code__.co_varnames
+        kinds = rule.__annotations__
+
+        @functools.lru_cache(4096, typed=True)
+        @functools.wraps(rule)
+        def kept(input: Any, *arguments: Any) -> Any:
+            for position, value in enumerate(arguments, 1):
+                check_int(options.get("name", rule.__name__), kinds, names, position, value)
+            return rule(input, *arguments)
 
         @functools.wraps(rule)
-        def fn(input: Array, *arguments: Any, **options: Any) -> Any:
-            layout = kept(_layout.contiguous(tuple(input.shape)), *arguments, **options)
+        def fn(input: Array, *arguments: Any) -> Any:
+            layout = kept(_layout.contiguous(tuple(input.shape)), *arguments)
             if isinstance(layout, list):
                 return [_strided.read(input, one) for one in layout]
             return _strided.read(input, layout)
@@ -132,6 +140,18 @@ def view(*faces: str, **options: Any) -> Callable[[Callable], Callable]:
         return rule
 
     return register
+
+
+def check_int(
+    name: str, annotations: dict[str, Any], names: Sequence[str], position: int, value: Any
+) -> None:
+    """Raises torch's error where a parameter declared `int` is given something else."""
+    title = names[position]
+    if annotations.get(title) == "int" and not isinstance(value, int):
+        kind = type(value).__name__
+        raise TypeError(
+            f"{name}(): argument '{title}' (position {position}) must be int, not {kind}"
+        )
 
 
 def _make_row(
@@ -169,6 +189,9 @@ def partial(row: Row, static: tuple, fills: tuple) -> Callable:
         fills: positions of the traced arguments, in order.
     """
     positional = len(row.names) - row.kwonly
+    annotations = inspect.unwrap(row.fn).__annotations__
+    for position, value in static:
+        check_int(row.name, annotations, row.names, position, value)
 
     def run(*arrays):
         values: list[Any] = [None] * len(row.names)

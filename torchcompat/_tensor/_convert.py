@@ -11,6 +11,7 @@ import jax
 from torchcompat import _device, _dtype
 from torchcompat._device import device as Device
 from torchcompat._dtype import dtype as Dtype
+from torchcompat._memory_format import preserve_format
 from torchcompat._ops._registry import ROWS
 from torchcompat._tensor import _dispatch
 from torchcompat._tensor._tensor import Tensor, wrap
@@ -97,12 +98,13 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         dtype, device, other: what to become (`to(dtype)`, `to(device, dtype)` or `to(other)`).
         non_blocking: accepted; JAX copies asynchronously anyway.
         copy: makes a new tensor even when nothing changes.
-        memory_format: accepted; the layout in memory is JAX's affair.
+        memory_format: how the dimensions are to lie in memory; by default as they do.
     """
     if len(args) == 1 and not kwargs and isinstance(args[0], Dtype):
         return convert(self, args[0])
-    where, kind, copy, _ = parse_to(args, kwargs)
-    return convert(self, kind, where, copy)
+    where, kind, copy, order = parse_to(args, kwargs)
+    result = convert(self, kind, where, copy)
+    return result if order in (None, preserve_format) else result.contiguous(memory_format=order)
 
 
 def convert(

@@ -79,12 +79,12 @@ def _bind(row: Row, args: tuple) -> tuple[list, list, list[Tensor] | None, bool]
         elif kind is STATIC:
             static.append(_freeze(x) if type(x) in _UNFROZEN or isinstance(x, Tensor) else x)
         elif kind is LIST:
-            x = tuple(x)
+            x = _listed(row, args, x)
             for one in x:
                 if isinstance(one, Tensor):
                     tensors = tensors or []
                     tensors.append(one)
-                else:
+                elif one is not None:
                     given = True
             arrays.append(tuple(map(as_array, x)))
         elif type(x) in _NUMBERS or x is None:
@@ -98,6 +98,28 @@ def _bind(row: Row, args: tuple) -> tuple[list, list, list[Tensor] | None, bool]
                 given = True
             arrays.append(as_array(x))
     return arrays, static, tensors, given
+
+
+def _listed(row: Row, args: tuple, x: Any) -> tuple:
+    """A sequence of tensors as a tuple.
+
+    Raises:
+        TypeError: it is a single tensor, or something in it is none.
+    """
+    if isinstance(x, (Tensor, jax.Array)) or not hasattr(x, "__iter__"):
+        position = next(i for i, one in enumerate(args, 1) if one is x)
+        kind = "Tensor" if isinstance(x, jax.Array) else type(x).__name__
+        raise TypeError(
+            f"{row.name}(): argument '{row.names[position - 1]}' (position {position}) must be tuple "
+            f"of Tensors, not {kind}"
+        )
+    items = tuple(x)
+    for i, one in enumerate(items):
+        if isinstance(one, (*_NUMBERS, str)):
+            raise TypeError(
+                f"expected Tensor as element {i} in argument 0, but got {type(one).__name__}"
+            )
+    return items
 
 
 def _seen_by_check(x: Any) -> Any:
@@ -181,7 +203,9 @@ class _TracedHere:
 
 
 _TRACED_HERE = _TracedHere()
-_UNFROZEN = frozenset({list, tuple, np.ndarray, np.int64, np.int32})
+_UNFROZEN = frozenset(
+    {list, tuple, np.ndarray, *(np.dtype(code).type for code in np.typecodes["AllInteger"])}
+)
 
 
 def _freeze(x: Any) -> Any:

@@ -65,11 +65,9 @@ def clone(input: Tensor, *, memory_format: Any = preserve_format) -> Tensor:
 def contiguous(input: Tensor, memory_format: Any = contiguous_format) -> Tensor:
     """The tensor itself if it lies in memory in the given order, else a copy that does."""
     _check_format("contiguous", memory_format)
-    if memory_format is preserve_format:
-        raise RuntimeError(
-            "preserve memory format is unsupported by the contiguous operator"
-        )
     held = input._layout_now()
+    if memory_format is preserve_format and not _layout.is_contiguous(held):
+        raise RuntimeError("preserve memory format is unsupported by the contiguous operator")
     if _memory_format.lies_in(memory_format, held):
         return input
     return arrange(ops.clone(input), _memory_format.order_of(memory_format, held))
@@ -101,7 +99,7 @@ def adopt(target: Tensor, cell: Cell, layout: _layout.Layout) -> Tensor:
     return target
 
 
-def _grown(cell: Cell, numel: int) -> Cell:
+def grown(cell: Cell, numel: int) -> Cell:
     """A storage of at least `numel` elements that starts with the elements of `cell`."""
     value = cell.value
     if isinstance(value, jax.ShapeDtypeStruct):
@@ -129,7 +127,7 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = contiguous_format) -
     needed = offset + math.prod(size)
     cell = self._cell
     if needed > math.prod(cell.value.shape):
-        cell = _grown(cell, needed)
+        cell = grown(cell, needed)
     order = _memory_format.order_of(memory_format, _layout.contiguous(size))
     return adopt(self, cell, (size, _memory_format.strides_in(order, size), offset))
 

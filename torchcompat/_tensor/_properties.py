@@ -13,6 +13,7 @@ from torchcompat import _dtype, _memory_format
 from torchcompat._ops._common import wrap_dim
 from torchcompat._tensor import ops
 from torchcompat._tensor._dispatch import ARRAYS
+from torchcompat._tensor._place import put
 from torchcompat._tensor._tensor import Tensor, alias, wrap
 
 __all__ = ["is_complex", "is_floating_point", "is_nonzero", "is_same_size", "is_signed", "is_tensor", "numel"]
@@ -205,6 +206,32 @@ def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
     return _host(self)
 
 
+def _array_wrap(
+    self: Tensor, array: np.ndarray, context: Any = None, return_scalar: bool = False
+) -> Tensor:
+    """What NumPy's own functions give for tensors: tensors, truth values as uint8."""
+    return put(np.asarray(array).astype(np.uint8) if array.dtype == np.bool_ else np.asarray(array))
+
+
+def apply_(self: Tensor, callable: Any) -> Tensor:
+    """Replaces each element by a Python function of it. Slow; on the host only."""
+    return self.copy_(_mapped(callable, self))
+
+
+def map_(self: Tensor, tensor: Tensor, callable: Any) -> Tensor:
+    """Replaces each element by a Python function of it and that of another tensor. Slow."""
+    return self.copy_(_mapped(callable, self, tensor))
+
+
+def _mapped(function: Any, *tensors: Tensor) -> Tensor:
+    values = [function(*each) for each in zip(*(_host(t).reshape(-1).tolist() for t in tensors))]
+    first = tensors[0]
+    return put(np.array(values, first.dtype.numpy).reshape(first.shape))
+
+
+Tensor.__array_wrap__ = _array_wrap
+Tensor.apply_ = apply_
+Tensor.map_ = map_
 Tensor.item = item
 Tensor.tolist = tolist
 Tensor.numpy = numpy
