@@ -1,13 +1,23 @@
 """Layers, in torch's own file names."""
 
 from torchcompat.nn.modules.activation import *  # noqa: F403
+from torchcompat.nn.modules.adaptive import *  # noqa: F403
+from torchcompat.nn.modules.batchnorm import *  # noqa: F403
+from torchcompat.nn.modules.channelshuffle import *  # noqa: F403
 from torchcompat.nn.modules.container import *  # noqa: F403
+from torchcompat.nn.modules.conv import *  # noqa: F403
 from torchcompat.nn.modules.distance import *  # noqa: F403
 from torchcompat.nn.modules.dropout import *  # noqa: F403
+from torchcompat.nn.modules.flatten import *  # noqa: F403
+from torchcompat.nn.modules.fold import *  # noqa: F403
+from torchcompat.nn.modules.instancenorm import *  # noqa: F403
 from torchcompat.nn.modules.linear import *  # noqa: F403
 from torchcompat.nn.modules.loss import *  # noqa: F403
 from torchcompat.nn.modules.module import *  # noqa: F403
 from torchcompat.nn.modules.normalization import *  # noqa: F403
+from torchcompat.nn.modules.padding import *  # noqa: F403
+from torchcompat.nn.modules.pixelshuffle import *  # noqa: F403
+from torchcompat.nn.modules.pooling import *  # noqa: F403
 from torchcompat.nn.modules.rnn import *  # noqa: F403
 from torchcompat.nn.modules.sparse import *  # noqa: F403
 from torchcompat.nn.modules.transformer import *  # noqa: F403
