@@ -2,7 +2,7 @@
 
 They have the distributions of the host forms, not their bits. They are called with 64-bit types
 enabled, and draw 32 bits at a time: in a program that is 32-bit otherwise, JAX (0.8.0 to 0.10.2)
-lowers `random_bits` of 64 bits after the scope has ended and cuts them down to 32.
+lowers `random_bits` of 64 bits only after the scope has ended, and fails.
 """
 
 from __future__ import annotations
