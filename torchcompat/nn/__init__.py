@@ -1,6 +1,6 @@
 """torch.nn: modules, parameters, functionals and initialisers."""
 
-from torchcompat.nn import functional, init
+from torchcompat.nn import functional, init, modules, parameter, utils
 from torchcompat.nn.modules import *  # noqa: F403
 from torchcompat.nn.parameter import (
     Buffer,
@@ -8,3 +8,16 @@ from torchcompat.nn.parameter import (
     UninitializedBuffer,
     UninitializedParameter,
 )
+
+__all__ = [
+    *modules.__all__,
+    "Buffer",
+    "Parameter",
+    "UninitializedBuffer",
+    "UninitializedParameter",
+    "functional",
+    "init",
+    "modules",
+    "parameter",
+    "utils",
+]
