@@ -23,7 +23,7 @@ def _require_index(name: str, index: Array) -> None:
 
 def _check_index(input: Array, dim: int, index: Array, *rest: Any) -> None:
     ndim = max(input.ndim, 1)
-    if -ndim <= dim < ndim:
+    if -ndim <= dim < ndim and max(index.ndim, 1) == ndim:
         size = input.shape[dim] if input.ndim else 1
         check_bounds(index, size, dim % ndim, RuntimeError)
 

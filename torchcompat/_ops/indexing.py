@@ -9,9 +9,8 @@ from jax import numpy as jnp
 
 from torchcompat import _strided
 from torchcompat._layout import Layout, contiguous
-from torchcompat._ops import shape, slicing
+from torchcompat._ops import slicing
 from torchcompat._ops._checks import outside
-from torchcompat._ops._common import dtype_of, wrap_dim
 from torchcompat._ops._errors import scalar
 from torchcompat._ops._registry import Array, op
 
@@ -85,6 +84,7 @@ def index_put(
     target = input.at[_spots(indices)]
     want = jnp.empty_like(input, shape=input.shape).at[_spots(indices)].get().shape
     check_fits(values.shape, want)
+    values = values.reshape(values.shape[max(values.ndim - len(want), 0) :])
     put = target.add if accumulate else target.set
     return put(values, mode="promise_in_bounds")
 
@@ -123,10 +123,11 @@ def masked_put(input: Array, mask: Array, values: Array, dim: int) -> Array:
 # -- views written out of place --------------------------------------------------------------------
 
 
-def _embedded(input: Array, src: Array, layout: Layout, complaint: str) -> Array:
+def _embedded(input: Array, src: Array, layout: Layout) -> Array:
     if src.shape != layout[0]:
         raise RuntimeError(
-            complaint.format(src=list(src.shape), want=list(layout[0]))
+            "expected src to have a size equal to the slice of self. "
+            f"src size = {list(src.shape)}, slice size = {list(layout[0])}"
         )
     return _strided.write(input, src, layout)
 
@@ -134,13 +135,7 @@ def _embedded(input: Array, src: Array, layout: Layout, complaint: str) -> Array
 @op("torch", "method")
 def select_scatter(input: Array, src: Array, dim: int, index: int) -> Array:
     """`input` with `src` in place of the slice `select(dim, index)`."""
-    layout = slicing._selected(contiguous(input.shape), dim, index)
-    return _embedded(
-        input,
-        src,
-        layout,
-        "expected src to have a size equal to the slice of self. src size = {src}, slice size = {want}",
-    )
+    return _embedded(input, src, slicing.selected(contiguous(input.shape), dim, index))
 
 
 @op("torch", "method")
@@ -153,13 +148,7 @@ def slice_scatter(
     step: int = 1,
 ) -> Array:
     """`input` with `src` in place of `input[start:end:step]` along a dimension."""
-    layout = slicing._sliced(contiguous(input.shape), dim, start, end, step)
-    return _embedded(
-        input,
-        src,
-        layout,
-        "expected src to have a size equal to the slice of self. src size = {src}, slice size = {want}",
-    )
+    return _embedded(input, src, slicing.sliced(contiguous(input.shape), dim, start, end, step))
 
 
 @op("torch", "method")
@@ -167,13 +156,7 @@ def diagonal_scatter(
     input: Array, src: Array, offset: int = 0, dim1: int = 0, dim2: int = 1
 ) -> Array:
     """`input` with `src` in place of a diagonal."""
-    layout = slicing.diagonal(contiguous(input.shape), offset, dim1, dim2)
-    return _embedded(
-        input,
-        src,
-        layout,
-        "expected src to have a size equal to the slice of self. src size = {src}, slice size = {want}",
-    )
+    return _embedded(input, src, slicing.diagonal(contiguous(input.shape), offset, dim1, dim2))
 
 
 @op("torch", "method")
@@ -182,15 +165,4 @@ def as_strided_scatter(
 ) -> Array:
     """`input` with `src` in place of the view `as_strided(size, stride, storage_offset)`."""
     layout = slicing.as_strided(contiguous(input.shape), size, stride, storage_offset)
-    return _embedded(
-        input,
-        src,
-        layout,
-        "expected src to have a size equal to the slice of self. src size = {src}, slice size = {want}",
-    )
-
-
-@op(name="put_view", grad="CopySlices")
-def put_view(input: Array, values: Array, layout: tuple) -> Array:
-    """`input` with `values` (broadcast, converted) in the elements that a layout over it names."""
-    return _strided.write(input, values, layout)
+    return _embedded(input, src, layout)

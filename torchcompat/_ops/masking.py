@@ -42,7 +42,7 @@ def masked_fill(input: Array, mask: Array, value: Array) -> Array:
             "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
             f"{value.ndim} dimension(s)."
         )
-    check_broadcast(input, mask)
+    check_broadcast(mask, input)
     if mask.dtype != np.bool_:
         raise RuntimeError(
             f"masked_fill_ only supports boolean masks, but got mask with dtype {cpp_name(mask)}"

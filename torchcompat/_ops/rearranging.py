@@ -95,7 +95,7 @@ def diag_embed(input: Array, offset: int = 0, dim1: int = -2, dim2: int = -1) ->
     return jnp.moveaxis(zeros.at[..., row, row + offset].set(input), (-2, -1), (first, second))
 
 
-@op(grad="DiagonalBackward0")
+@op(grad="DiagonalBackward0_copy")
 def diagonal_copy(input: Array, offset: int = 0) -> Array:
     """The diagonal of a matrix, as a copy."""
     return jnp.diagonal(input, offset)

@@ -27,7 +27,7 @@ def _window(input: Array, dim: int, start: Any, length: int, step: int = 1) -> A
     return part if step == 1 else lax.slice_in_dim(part, 0, span, step, dim)
 
 
-def _selected(input: Layout, dim: int, index: int) -> Layout | None:
+def selected(input: Layout, dim: int, index: int) -> Layout | None:
     size = input[0]
     if not size:
         raise IndexError("select() cannot be applied to a 0-dim tensor.")
@@ -41,7 +41,7 @@ def _selected(input: Layout, dim: int, index: int) -> Layout | None:
     return _layout.selected(input, dim, index % size[dim])
 
 
-@op("torch", "method", view=_selected)
+@op("torch", "method", view=selected)
 def select(input: Array, dim: int, index: Array) -> Array:
     """The slice at `index` of dimension `dim`, without that dimension."""
     dim = wrap_dim(dim, input.ndim)
@@ -54,7 +54,7 @@ def slice_bounds(start: int | None, end: int | None, size: int) -> tuple[int, in
     return start, max(start, end)
 
 
-def _sliced(input: Layout, dim: int, start: Any, end: Any, step: int) -> Layout:
+def sliced(input: Layout, dim: int, start: Any, end: Any, step: int) -> Layout:
     size = input[0]
     if not size:
         raise RuntimeError("slice() cannot be applied to a 0-dim tensor.")
@@ -68,10 +68,10 @@ def _sliced(input: Layout, dim: int, start: Any, end: Any, step: int) -> Layout:
 @view(grad="SliceBackward0")
 def slice_dim(input: Layout, dim: int, start: int | None, end: int | None, step: int) -> Layout:
     """`input[start:end:step]` along one dimension."""
-    return _sliced(input, dim, start, end, step)
+    return sliced(input, dim, start, end, step)
 
 
-def _narrowed(input: Layout, dim: int, start: int, length: int) -> Layout | None:
+def narrowed(input: Layout, dim: int, start: int, length: int) -> Layout | None:
     size = input[0]
     if not size:
         raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
@@ -91,7 +91,7 @@ def _narrowed(input: Layout, dim: int, start: int, length: int) -> Layout | None
     return _layout.sliced(input, dim, start, length)
 
 
-@op("torch", "method", view=_narrowed, grad="SliceBackward0")
+@op("torch", "method", view=narrowed, grad="SliceBackward0")
 def narrow(input: Array, dim: int, start: Array, length: int) -> Array:
     """`length` elements along `dim` from `start` on."""
     return _window(input, wrap_dim(dim, input.ndim), start, length)

@@ -99,7 +99,7 @@ Tensor.where = _where
 @method
 def masked_select(input: Tensor, mask: Tensor, *, out: Any = None) -> Tensor:
     """The elements where the mask holds, in one dimension."""
-    check_broadcast(input, mask)
+    check_broadcast(mask, input)
     if mask.dtype is not _dtype.bool_:
         raise RuntimeError("masked_select: expected BoolTensor for mask")
     shape = np.broadcast_shapes(tuple(input.shape), tuple(mask.shape))

@@ -196,13 +196,20 @@ def repeat_interleave(
     if isinstance(repeats, int):
         if repeats < 0:
             raise RuntimeError("Repeats must be non-negative")
-        repeats = np.full(room, repeats, np.int64)
+        return _each_repeated(input, repeats, wrap_dim(dim, input.ndim))
     elif isinstance(repeats, Tensor):
         repeats = _checked_repeats(repeats, room)
     total = int(np.sum(repeats)) if output_size is None else output_size
     if not isinstance(repeats, jax.core.Tracer) and total != int(np.sum(repeats)):
         raise RuntimeError("allocated size does not match required size")
     return ops.repeat_interleave_op(input, repeats, dim, total)
+
+
+def _each_repeated(input: Tensor, times: int, dim: int) -> Tensor:
+    size = list(input.shape)
+    wide = ops.unsqueeze(input, dim + 1).expand(*size[: dim + 1], times, *size[dim + 1 :])
+    size[dim] *= times
+    return ops.view(ops.clone(wide), tuple(size))
 
 
 def _positions(repeats: Tensor) -> Tensor:

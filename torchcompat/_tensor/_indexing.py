@@ -19,7 +19,7 @@ from torchcompat._tensor import _faces, ops
 from torchcompat._tensor._dispatch import call, method, to_tensor, viewed
 from torchcompat._tensor._place import put
 from torchcompat._tensor._state import state
-from torchcompat._tensor._tensor import Tensor
+from torchcompat._tensor._tensor import Tensor, check_writable
 
 __all__ = ["index_put", "index_put_"]
 
@@ -300,43 +300,34 @@ def _check_leaf(self: Tensor) -> None:
 
 
 def _put_view(self: Tensor, steps: Steps, value: Any) -> None:
-    traced = any(row is _SELECT and isinstance(args[1], Tensor) for row, args in steps)
-    recorded = state.grad_enabled and (
-        self._requires_grad or isinstance(value, Tensor) and value._requires_grad
-    )
-    if traced:
+    if any(row is _SELECT and isinstance(args[1], Tensor) for row, args in steps):
         raise NotImplementedError("x[i] = y with a traced index i; use x.index_copy_ or index_put_")
     layout = _laid_out(self, steps)
+    check_writable(layout)
     if isinstance(value, Tensor):
         value = _aligned(value, layout[0], self.dtype)
         if value._cell is self._cell and value._layout_now() == layout:
             self._cell.version += 1
             return
-    if _layout.overlaps_itself(layout):
-        raise RuntimeError(
-            "unsupported operation: more than one element of the written-to tensor refers to a "
-            "single memory location. Please clone() the tensor before performing the operation."
-        )
-    if recorded:
-        inside = _laid_out_alone(self, steps)
-        _faces.write(self, ops.put_view(self, value, inside))
+        if state.grad_enabled and (value.requires_grad or self.requires_grad):
+            _faces.write(_apply(self, steps or [(_ALIAS, ())]), value)
+            return
+    elif state.grad_enabled and self.requires_grad:
+        number = put(np.asarray(value).astype(self.dtype.numpy))
+        _faces.write(_apply(self, steps or [(_ALIAS, ())]), number)
         return
+    _store(self, layout, value._read() if isinstance(value, Tensor) else value)
+
+
+def _store(self: Tensor, layout: _layout.Layout, value: Any) -> None:
+    """Writes an array or number to part of the storage, with no record of it."""
+    if state.capture is not None:
+        state.capture.met(self)
     cell = self._cell
     if isinstance(cell.value, jax.ShapeDtypeStruct):
         return
-    if state.capture is not None:
-        state.capture.met(self)
-    array = value._read() if isinstance(value, Tensor) else value
     with jax.enable_x64(True):
-        cell.write(_strided.write(cell.value, array, layout))
-
-
-def _laid_out_alone(self: Tensor, steps: Steps) -> _layout.Layout:
-    """The view's layout over the tensor's own elements in order."""
-    layout = _layout.contiguous(tuple(self.shape))
-    for row, args in steps:
-        layout = row.view(layout, *args)  # type: ignore[misc]
-    return layout
+        cell.write(_strided.write(cell.value, value, layout))
 
 
 def _aligned(value: Tensor, size: tuple[int, ...], kind: _dtype.dtype) -> Tensor:

@@ -172,9 +172,9 @@ def expand_as(self: Tensor, other: Tensor) -> Tensor:
 
 
 @method
-def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
+def broadcast_to(input: Tensor, *size: Any, **named: Any) -> Tensor:
     """`input.expand(size)`."""
-    return _expand(input, tuple(size))
+    return _expand(input, *size, **named)
 
 
 @method

@@ -110,11 +110,7 @@ class Tensor:
         if self._layout is None:
             self._cell.write(value)
             return
-        if _layout.overlaps_itself(self._layout):
-            raise RuntimeError(
-                "unsupported operation: more than one element of the written-to tensor refers to a "
-                "single memory location. Please clone() the tensor before performing the operation."
-            )
+        check_writable(self._layout)
         with jax.enable_x64(True):
             self._cell.write(_strided.write(self._cell.value, value, self._layout))
 
@@ -265,6 +261,15 @@ class Tensor:
 
     def __hash__(self) -> int:
         return id(self)
+
+
+def check_writable(layout: _layout.Layout) -> None:
+    """Raises torch's error for a write to a view some of whose elements are one."""
+    if _layout.overlaps_itself(layout):
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a "
+            "single memory location. Please clone() the tensor before performing the operation."
+        )
 
 
 def _read_layout(value: Any, layout: _layout.Layout) -> Any:

@@ -6,6 +6,7 @@ takes precedence over an op of its name.
 # ruff: noqa: F401
 
 from torchcompat import _ops as _ops
+from torchcompat._tensor._choosing import one_hot
 from torchcompat._tensor._faces import FUNCTIONS as _FUNCTIONS
 from torchcompat._tensor.ops import sigmoid, tanh
 from torchcompat.nn._functional.activation import (
