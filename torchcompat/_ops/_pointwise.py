@@ -49,15 +49,40 @@ def same_unary(
 
 
 def float_binary(
-    name: str, compute: Callable, doc: str, faces: tuple[str, ...] = POINTWISE, **row: Any
+    name: str,
+    compute: Callable,
+    doc: str,
+    faces: tuple[str, ...] = POINTWISE,
+    numbers: bool = False,
+    **row: Any,
 ) -> None:
-    """An op of two arguments that are promoted to a floating type."""
+    """An op of two arguments that are promoted to a floating type.
+
+    Args:
+        numbers: Python numbers are allowed beside tensors.
+    """
 
     def run(input: Array, other: Array) -> Array:
         (a, b), to = operands(input, other, floating=True)
         return cast(compute(a, b), to)
 
+    if not numbers:
+        row["check"] = tensors_only(name, "input", "other")
     register(run, name, doc, faces, **row)
+
+
+def tensors_only(name: str, *titles: str) -> Callable:
+    """A row's check: its first arguments, called `titles`, may not be Python numbers."""
+
+    def check(*args: Any) -> None:
+        for position, (title, x) in enumerate(zip(titles, args), 1):
+            if isinstance(x, (bool, int, float, complex)):
+                raise TypeError(
+                    f"{name}(): argument '{title}' (position {position}) must be Tensor, "
+                    f"not {type(x).__name__}"
+                )
+
+    return check
 
 
 def as_strong(x: Any) -> jax.Array:

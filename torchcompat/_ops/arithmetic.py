@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import jax
+import numpy as np
 from jax import lax
 from jax import numpy as jnp
 
@@ -19,6 +20,7 @@ from torchcompat._ops._pointwise import (
     is_integral,
     operands,
     reject,
+    tensors_only,
 )
 from torchcompat._ops._registry import Array, Number, op
 
@@ -105,7 +107,19 @@ def mul(input: Array, other: Array) -> Array:
     return cast(a * b, to)
 
 
-@op(*POINTWISE, aliases=["divide"])
+def _no_zero(input: Array, other: Array, *rounding: str | None) -> None:
+    """Raises for whole numbers divided by zero where the host knows them, as torch on CPUs."""
+    if rounding == (None,) or not (is_integral(input) and is_integral(other)):
+        return
+    if isinstance(other, (jax.core.Tracer, jax.ShapeDtypeStruct)):
+        return
+    if isinstance(other, jax.Array) and next(iter(other.devices())).platform != "cpu":
+        return
+    if not np.all(other):
+        raise RuntimeError("ZeroDivisionError")
+
+
+@op(*POINTWISE, aliases=["divide"], check=_no_zero)
 def div(input: Array, other: Array, *, rounding_mode: str | None = None) -> Array:
     """`input / other`, rounded as `rounding_mode` says.
 
@@ -137,7 +151,7 @@ def true_divide(input: Array, other: Array) -> Array:
     return div(input, other)
 
 
-@op(*POINTWISE)
+@op(*POINTWISE, check=_no_zero)
 def floor_divide(input: Array, other: Array) -> Array:
     """`input / other`, rounded toward minus infinity."""
     return _floor_quotient(input, other)
@@ -166,7 +180,7 @@ def _floor_quotient(input: Array, other: Array) -> jax.Array:
     return cast(jnp.where(b == 0, a / b, whole), to)
 
 
-@op(*POINTWISE)
+@op(*POINTWISE, check=_no_zero)
 def remainder(input: Array, other: Array) -> Array:
     """The rest of division with the divisor's sign, as Python's `%`."""
     (a, b), to = operands(input, other)
@@ -178,7 +192,7 @@ def remainder(input: Array, other: Array) -> Array:
     return cast(rest, to)
 
 
-@op(*POINTWISE)
+@op(*POINTWISE, check=_no_zero)
 def fmod(input: Array, other: Array) -> Array:
     """The rest of division with the dividend's sign, as C's `fmod`."""
     (a, b), to = operands(input, other)
@@ -268,7 +282,7 @@ def square(input: Array) -> Array:
     return pow(input, 2)
 
 
-@op(*POINTWISE)
+@op(*POINTWISE, check=tensors_only("lerp", "input", "end"))
 def lerp(input: Array, end: Array, weight: Array) -> Array:
     """`input + weight * (end - input)`, computed from the nearer end."""
     for name, x in (("end", end), ("weight", weight)):
@@ -283,14 +297,14 @@ def lerp(input: Array, end: Array, weight: Array) -> Array:
     return cast(jnp.where(jnp.abs(share) < 0.5, start + share * gap, stop - gap * (1 - share)), to)
 
 
-@op("torch", "method", "inplace")
+@op("torch", "method", "inplace", check=tensors_only("addcmul", "input", "tensor1", "tensor2"))
 def addcmul(input: Array, tensor1: Array, tensor2: Array, *, value: Array = 1) -> Array:
     """`input + value * tensor1 * tensor2`."""
     (a, b, c), to = operands(input, tensor1, tensor2)
     return cast(a + cast_like(value, a) * b * c, to)
 
 
-@op("torch", "method", "inplace")
+@op("torch", "method", "inplace", check=tensors_only("addcdiv", "input", "tensor1", "tensor2"))
 def addcdiv(input: Array, tensor1: Array, tensor2: Array, *, value: Array = 1) -> Array:
     """`input + value * tensor1 / tensor2`."""
     if is_integral(tensor1) and is_integral(tensor2):
@@ -306,7 +320,7 @@ def addcdiv(input: Array, tensor1: Array, tensor2: Array, *, value: Array = 1) -
     return cast(a + cast_like(value, a) * (b / c), to)
 
 
-@op("torch", "method", "inplace")
+@op("torch", "method", "inplace", check=tensors_only("ldexp", "input", "other"))
 def ldexp(input: Array, other: Array) -> Array:
     """`input * 2 ** other`."""
     (a, power), to = operands(input, other, floating=True)
@@ -319,7 +333,7 @@ float_binary(
     "The angle of the point (`other`, `input`), in radians.",
     aliases=["arctan2"],
 )
-float_binary("copysign", jnp.copysign, "`input` with the sign of `other`.")
+float_binary("copysign", jnp.copysign, "`input` with the sign of `other`.", numbers=True)
 
 
 def _logaddexp(a: jax.Array, b: jax.Array) -> jax.Array:
@@ -335,7 +349,7 @@ float_binary("logaddexp", _logaddexp, "`log(exp(input) + exp(other))`.", ("torch
 float_binary("logaddexp2", jnp.logaddexp2, "`log2(2 ** input + 2 ** other)`.", ("torch", "method"))
 
 
-@op(*POINTWISE)
+@op(*POINTWISE, check=tensors_only("hypot", "input", "other"))
 def hypot(input: Array, other: Array) -> Array:
     """The hypotenuse of a right triangle with legs `input` and `other`."""
     (a, b), to = operands(input, other)
@@ -344,7 +358,7 @@ def hypot(input: Array, other: Array) -> Array:
     return cast(jnp.hypot(a, b), to)
 
 
-@op(*POINTWISE)
+@op(*POINTWISE, check=tensors_only("nextafter", "input", "other"))
 def nextafter(input: Array, other: Array) -> Array:
     """The next value after `input` in the direction of `other`."""
     check_broadcast(input, other)

@@ -17,6 +17,7 @@ from torchcompat._ops._pointwise import (
     is_bool,
     is_integral,
     register,
+    tensors_only,
 )
 from torchcompat._ops._registry import Array, op
 
@@ -26,7 +27,8 @@ def _logical(name: str, compute: Callable, doc: str) -> None:
         check_broadcast(input, other)
         return compute(as_strong(input) != 0, as_strong(other) != 0)
 
-    register(run, name, doc, POINTWISE, differentiable=False)
+    check = tensors_only(name, "input", "other")
+    register(run, name, doc, POINTWISE, differentiable=False, check=check)
 
 
 _logical("logical_and", jnp.logical_and, "Whether both elements are nonzero.")
@@ -98,7 +100,8 @@ def _divisor(name: str, compute: Callable, doc: str) -> None:
             raise NotImplementedError(f"\"{name}_cpu\" not implemented for 'Bool'")
         return compute(a, b)
 
-    register(run, name, doc, POINTWISE, differentiable=False)
+    check = tensors_only(name, "input", "other")
+    register(run, name, doc, POINTWISE, differentiable=False, check=check)
 
 
 _divisor("gcd", jnp.gcd, "The greatest common divisor.")

@@ -18,6 +18,7 @@ from torchcompat._ops._pointwise import (
     operands,
     register,
     reject,
+    tensors_only,
 )
 from torchcompat._ops._registry import Array, op
 
@@ -98,7 +99,7 @@ def signbit(input: Array) -> Array:
     return input < 0 if is_integral(input) else jnp.signbit(input)
 
 
-@op("torch", "method", differentiable=False)
+@op("torch", "method", differentiable=False, check=tensors_only("isclose", "input", "other"))
 def isclose(
     input: Array, other: Array, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
 ) -> Array:
@@ -106,6 +107,9 @@ def isclose(
     if input.dtype != other.dtype:
         names = [_dtype.scalar_name(dtype_of(x)) for x in (input, other)]
         raise RuntimeError(f"{names[0]} did not match {names[1]}")
+    for name, bound in (("rtol", rtol), ("atol", atol)):
+        if not bound >= 0:
+            raise RuntimeError(f"{name} must be greater than or equal to zero, but got {bound:g}")
     check_broadcast(input, other)
     close = input == other
     if equal_nan:
@@ -130,7 +134,8 @@ def _pick(name: str, choose: Callable, doc: str, aliases: tuple[str, ...] = ()) 
         check_broadcast(input, other)
         return choose(*promote(input, other))
 
-    register(run, name, doc, ("torch", "method"), aliases=aliases)
+    check = tensors_only(name, "input", "other")
+    register(run, name, doc, ("torch", "method"), aliases=aliases, check=check)
 
 
 _pick("maximum", jnp.maximum, "The larger of `input` and `other`; NaN wins.")
@@ -180,7 +185,7 @@ def clamp_max(input: Array, max: Array) -> Array:
     return clamp(input, None, max)
 
 
-@op(*POINTWISE)
+@op(*POINTWISE, check=tensors_only("heaviside", "input", "values"))
 def heaviside(input: Array, values: Array) -> Array:
     """0 where `input` is negative, 1 where it is positive and `values` where it is zero."""
     if input.dtype != values.dtype:

@@ -84,7 +84,9 @@ def diff(
     if not input.ndim:
         raise RuntimeError("diff expects input to be at least one-dimensional")
     axis = wrap_dim(dim, input.ndim)
-    if n <= 0:
+    if n < 0:
+        raise RuntimeError(f"order must be non-negative but got {n}")
+    if n == 0:
         return input
     parts = [x for x in (prepend, input, append) if x is not None]
     x = jnp.concatenate(parts, axis=axis) if len(parts) > 1 else input

@@ -237,6 +237,8 @@ def linalg_lstsq(
         rcond: singular values up to `rcond` times the largest count as zero.
         driver: says which of the further results are filled, as in torch.
     """
+    if A.ndim < 2:
+        raise RuntimeError("torch.linalg.lstsq: input must have at least 2 dimensions.")
     matrices("linalg.lstsq", A)
     vector = is_vector(A, B)
     right = B[..., None] if vector else B

@@ -212,6 +212,10 @@ def _euclidean(a: jax.Array, b: jax.Array) -> jax.Array:
 @op("torch", "method", "inplace")
 def renorm(input: Array, p: float, dim: int, maxnorm: float) -> Array:
     """Each slice along `dim` scaled down to a `p`-norm of at most `maxnorm`."""
+    if input.ndim < 2:
+        raise RuntimeError(
+            f"renorm: input needs at least 2 dimensions, got {input.ndim} dimensions"
+        )
     kept = wrap_dim(dim, input.ndim)
     axes = tuple(d for d in range(input.ndim) if d != kept)
     size = p_norm(wide(input), p, axes, True)  # type: ignore[arg-type]
@@ -219,7 +223,34 @@ def renorm(input: Array, p: float, dim: int, maxnorm: float) -> Array:
     return (wide(input) * factor).astype(input.dtype)
 
 
-@op("torch", "method")
+def _check_weights(input: Array, observations: int, name: str, weights: Array) -> None:
+    text = f"cov(): expected {name} to have"
+    if weights.ndim > 1:
+        raise RuntimeError(
+            f"{text} one or fewer dimensions but got {name} with {weights.ndim} dimensions"
+        )
+    kind = "integral" if name == "fweights" else "floating point"
+    if is_integral(weights, bools=False) != (name == "fweights"):
+        raise RuntimeError(f"{text} {kind} dtype but got {name} with {scalar(weights)} dtype")
+    if weights.size != observations:
+        raise RuntimeError(
+            f"{text} the same numel as there are observations in the input but got "
+            f"{weights.size} != {observations}"
+        )
+
+
+def _check_cov(
+    input: Array, correction: int = 1, fweights: Array | None = None, aweights: Array | None = None
+) -> None:
+    for name, weights in (("fweights", fweights), ("aweights", aweights)):
+        if weights is None or isinstance(weights, (jax.core.Tracer, jax.ShapeDtypeStruct)):
+            continue
+        _check_weights(input, input.shape[-1] if input.ndim else 1, name, weights)
+        if np.any(np.asarray(weights) < 0):
+            raise RuntimeError(f"cov(): {name} cannot be negative")
+
+
+@op("torch", "method", check=_check_cov)
 def cov(
     input: Array,
     *,
@@ -228,6 +259,11 @@ def cov(
     aweights: Array | None = None,
 ) -> Array:
     """The covariance matrix of variables (rows) over observations (columns)."""
+    if input.ndim > 2:
+        raise RuntimeError(
+            "cov(): expected input to have two or fewer dimensions but got an input with "
+            f"{input.ndim} dimensions"
+        )
     to = result_type(float_input(input), *([] if aweights is None else [aweights]))
     x = wide(cast(input, to))
     rows = x.reshape(1, -1) if x.ndim < 2 else x

@@ -11,7 +11,7 @@ from jax import numpy as jnp
 from torchcompat import _dtype
 from torchcompat._ops._common import cast, dtype_of, promote, result_type, wide, wrap_dims
 from torchcompat._ops._errors import cpp_name, not_implemented, scalar
-from torchcompat._ops._pointwise import check_sizes
+from torchcompat._ops._pointwise import check_sizes, tensors_only
 from torchcompat._ops._registry import Array, Number, op
 
 
@@ -60,13 +60,12 @@ def _check_mv(matrix: Array, vector: Array) -> None:
         raise not_implemented("addmv_impl_cpu", matrix)
 
 
-def _check_dot(a: Array, b: Array, kernel: str = "dot") -> None:
+def _check_dot(a: Array, b: Array) -> None:
     if a.ndim != 1 or b.ndim != 1:
         raise RuntimeError(f"1D tensors expected, but got {a.ndim}D and {b.ndim}D tensors")
     if a.dtype != b.dtype:
         raise RuntimeError(
-            f"{kernel} : expected both vectors to have same dtype, "
-            f"but found {scalar(a)} and {scalar(b)}"
+            f"dot : expected both vectors to have same dtype, but found {scalar(a)} and {scalar(b)}"
         )
     if a.shape != b.shape:
         raise RuntimeError(
@@ -74,7 +73,7 @@ def _check_dot(a: Array, b: Array, kernel: str = "dot") -> None:
             f"same number of elements, but got {a.size} and {b.size} elements respectively"
         )
     if dtype_of(a) is _dtype.bool_:
-        raise not_implemented(kernel, a)
+        raise not_implemented("dot", a)
 
 
 def _check_bmm(a: Array, b: Array) -> None:
@@ -140,7 +139,7 @@ def _need(dims: int, **arrays: Array) -> None:
             raise RuntimeError(f"{name} must be {kind}")
 
 
-@op("torch", "method")
+@op("torch", "method", check=tensors_only("mm", "input", "mat2"))
 def mm(input: Array, mat2: Array) -> Array:
     """The product of two matrices."""
     if input.ndim != 2:
@@ -150,7 +149,7 @@ def mm(input: Array, mat2: Array) -> Array:
     return product(input, mat2).astype(input.dtype)
 
 
-@op("torch", "method")
+@op("torch", "method", check=tensors_only("bmm", "input", "mat2"))
 def bmm(input: Array, mat2: Array) -> Array:
     """The products of two stacks of matrices, pair by pair."""
     _need(3, batch1=input, batch2=mat2)
@@ -158,7 +157,7 @@ def bmm(input: Array, mat2: Array) -> Array:
     return product(input, mat2).astype(input.dtype)
 
 
-@op("torch", "method")
+@op("torch", "method", check=tensors_only("mv", "input", "vec"))
 def mv(input: Array, vec: Array) -> Array:
     """The product of a matrix and a vector."""
     if input.ndim != 2 or vec.ndim != 1:
@@ -169,21 +168,21 @@ def mv(input: Array, vec: Array) -> Array:
     return product(input, vec).astype(input.dtype)
 
 
-@op("torch", "method")
+@op("torch", "method", check=tensors_only("dot", "input", "tensor"))
 def dot(input: Array, tensor: Array) -> Array:
     """The sum of products of two vectors."""
     _check_dot(input, tensor)
     return product(input, tensor).astype(input.dtype)
 
 
-@op("torch", "method")
+@op("torch", "method", check=tensors_only("vdot", "input", "other"))
 def vdot(input: Array, other: Array) -> Array:
     """The sum of products of two vectors, the first conjugated."""
-    _check_dot(input, other, "vdot")
+    _check_dot(input, other)
     return product(jnp.conj(input), other).astype(input.dtype)
 
 
-@op("torch", "method")
+@op("torch", "method", check=tensors_only("inner", "input", "other"))
 def inner(input: Array, other: Array) -> Array:
     """The sums of products over the last dimension of both."""
     if input.ndim == 0 or other.ndim == 0:
@@ -255,7 +254,7 @@ def _same_as(input: Array, other: Array) -> None:
         )
 
 
-@op("torch", "method", "inplace")
+@op("torch", "method", "inplace", check=tensors_only("addmm", "input", "mat1", "mat2"))
 def addmm(
     input: Array, mat1: Array, mat2: Array, *, beta: Number | Array = 1, alpha: Number | Array = 1
 ) -> Array:
@@ -266,7 +265,7 @@ def addmm(
     return _blend(input, product(mat1, mat2), beta, alpha).astype(input.dtype)
 
 
-@op("torch", "method", "inplace")
+@op("torch", "method", "inplace", check=tensors_only("addmv", "input", "mat", "vec"))
 def addmv(
     input: Array, mat: Array, vec: Array, *, beta: Number | Array = 1, alpha: Number | Array = 1
 ) -> Array:
@@ -289,7 +288,7 @@ def addr(
     return _blend(cast(input, to), wide(pairs), beta, alpha).astype(to.numpy)
 
 
-@op("torch", "method", "inplace")
+@op("torch", "method", "inplace", check=tensors_only("baddbmm", "input", "batch1", "batch2"))
 def baddbmm(
     input: Array,
     batch1: Array,
@@ -304,7 +303,7 @@ def baddbmm(
     return _blend(input, product(batch1, batch2), beta, alpha).astype(input.dtype)
 
 
-@op("torch", "method", "inplace")
+@op("torch", "method", "inplace", check=tensors_only("addbmm", "input", "batch1", "batch2"))
 def addbmm(
     input: Array,
     batch1: Array,
@@ -352,7 +351,7 @@ def tensordot(a: Array, b: Array, dims: object = 2) -> Array:
     return _contract(a, b, (axes, ((), ())))
 
 
-@op("torch", "method")
+@op("torch", "method", check=tensors_only("kron", "input", "other"))
 def kron(input: Array, other: Array) -> Array:
     """The Kronecker product."""
     a, b = promote(input, other)

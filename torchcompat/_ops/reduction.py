@@ -220,7 +220,8 @@ def aminmax(input: Array, *, dim: int | None = None, keepdim: bool = False) -> t
             "aminmax(): cannot compute aminmax over an empty dimension as the operation has no "
             "identity."
         )
-    require_elements("aminmax", input, dim)
+    if dim is not None and input.ndim and input.shape[wrap_dim(dim, input.ndim)] == 0:
+        raise IndexError(f"aminmax: Expected reduction dim {dim} to have non-zero size.")
     axes = axes_of(input, dim)
     return jnp.min(input, axis=axes, keepdims=keepdim), jnp.max(input, axis=axes, keepdims=keepdim)
 

@@ -76,9 +76,11 @@ def _shifted_zeta(x: jax.Array, q: jax.Array) -> jax.Array:
     return jnp.where((q < 0) & ~whole, jnp.nan, below + jsp.zeta(x, start))
 
 
-float_binary("xlogy", _xlogy, "`input * log(other)`; 0 where `input` is 0.", _BOTH)
-float_binary("xlog1py", _xlog1py, "`input * log1p(other)`; 0 where `input` is 0.", ("special",))
-float_binary("zeta", _zeta, "The Hurwitz zeta function.", ("special",))
+float_binary("xlogy", _xlogy, "`input * log(other)`; 0 where `input` is 0.", _BOTH, numbers=True)
+float_binary(
+    "xlog1py", _xlog1py, "`input * log1p(other)`; 0 where `input` is 0.", ("special",), numbers=True
+)
+float_binary("zeta", _zeta, "The Hurwitz zeta function.", ("special",), numbers=True)
 float_binary(
     "gammainc", jsp.gammainc, "The regularized lower incomplete gamma function.", ("special",)
 )

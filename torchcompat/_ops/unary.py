@@ -17,6 +17,7 @@ from torchcompat._ops._pointwise import (
     is_bool,
     is_integral,
     reject,
+    tensors_only,
 )
 from torchcompat._ops._registry import Array, op
 
@@ -215,14 +216,14 @@ def _parts(first: Array, second: Array) -> None:
         )
 
 
-@op("torch")
+@op("torch", check=tensors_only("complex", "real", "imag"))
 def complex(real: Array, imag: Array) -> Array:
     """Complex numbers of their real and imaginary parts."""
     _parts(real, imag)
     return lax.complex(*jnp.broadcast_arrays(wide(real), wide(imag)))
 
 
-@op("torch")
+@op("torch", check=tensors_only("polar", "abs", "angle"))
 def polar(abs: Array, angle: Array) -> Array:
     """Complex numbers of their magnitudes and angles (in radians)."""
     _parts(abs, angle)

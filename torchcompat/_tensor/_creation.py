@@ -8,17 +8,15 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax import lax
 from jax import numpy as jnp
 
 from torchcompat import _dtype
 from torchcompat._dtype import dtype as Dtype
 from torchcompat._tensor import _dispatch
-from torchcompat._tensor._place import finish, kind_of, make, put, resolve, size_of
+from torchcompat._tensor._place import finish, kind_of, make, resolve, size_of
 from torchcompat._tensor._tensor import Tensor, from_cell
 
 __all__ = [
-    "arange",
     "empty",
     "empty_like",
     "empty_permuted",
@@ -26,11 +24,8 @@ __all__ = [
     "eye",
     "full",
     "full_like",
-    "linspace",
-    "logspace",
     "ones",
     "ones_like",
-    "range",
     "zeros",
     "zeros_like",
 ]
@@ -136,7 +131,8 @@ ones, ones_like, Tensor.new_ones = _constant("ones", 1, "filled with ones")
 empty, empty_like, Tensor.new_empty = _constant("empty", 0, "to be filled (here: with zeros)")
 
 
-def _scalar(value: Any) -> Any:
+def scalar(value: Any) -> Any:
+    """A number, taken out of the 0-d tensor or array that may hold it."""
     return np.asarray(value).item() if hasattr(value, "shape") else value
 
 
@@ -177,7 +173,7 @@ def _fill(size: tuple[int, ...], value: Any, kind: Dtype, where: Any) -> Tensor:
         base = filled(size, 0, kind, where)
         base._cell.value = jnp.broadcast_to(value._read(), size).astype(kind.numpy)
         return base
-    return filled(size, _fitted(_scalar(value), kind), kind, where)
+    return filled(size, _fitted(scalar(value), kind), kind, where)
 
 
 def _fitted(value: Any, kind: Dtype) -> Any:
@@ -268,166 +264,27 @@ Tensor.new_empty_strided = lambda self, size, stride, *, dtype=None, device=None
 
 def empty_permuted(size: Any, physical_layout: Any, **options: Any) -> Tensor:
     """A tensor of the given size whose dimensions lie in memory in the order `physical_layout`."""
-    strides = [0] * len(size)
+    order = list(physical_layout)
+    if len(order) != len(size):
+        raise RuntimeError(
+            "Number of dimensions in size does not match the length of the physical_layout; i.e. "
+            f"len(size) = {len(size)} is not equal to len(physical_layout) = {len(order)}"
+        )
+    for place, d in enumerate(order):
+        if not 0 <= d < len(order):
+            raise RuntimeError(
+                f"Dimension out of range (expected to be between 0 and {len(order) - 1}, but got "
+                f"{d} at index {place}).  NB: negative dims not currently supported; "
+                "file an issue if you want it."
+            )
+    if len(set(order)) < len(order):
+        raise RuntimeError("Duplicate dim not allowed")
+    strides = [0] * len(order)
     step = 1
-    for d in reversed(physical_layout):
+    for d in reversed(order):
         strides[d] = step
         step *= size[d]
     return empty_strided(size, tuple(strides), **options)
-
-
-def arange(
-    *bounds: Any,
-    out: Tensor | None = None,
-    dtype: Any = None,
-    layout: Any = None,
-    device: Any = None,
-    pin_memory: bool = False,
-    requires_grad: bool = False,
-    **keywords: Any,
-) -> Tensor:
-    """The numbers from `start` (0) up to but without `end` in steps of `step` (1).
-
-    Integers in, int64 out; any float among them makes the default float dtype.
-
-    Raises:
-        RuntimeError: `step` is zero or leads away from `end`.
-    """
-    start, end, step = _bounds("arange", bounds, keywords)
-    whole = all(isinstance(x, int) for x in (start, end, step))
-    default = _dtype.int64 if whole else _dtype.get_default_dtype()
-    kind = kind_of("arange", dtype, default if out is None else out.dtype)
-    if not kind.is_floating_point:
-        start, end, step = int(start), int(end), int(step)
-    _check_range(start, end, step)
-    count = math.ceil((end - start) / step) if kind.is_floating_point else -(-(end - start) // step)
-    return finish(_progression(start, step, count, kind, device), requires_grad, out)
-
-
-def _bounds(name: str, bounds: tuple, keywords: dict) -> tuple:
-    values = dict(zip(("end",) if len(bounds) == 1 else ("start", "end", "step"), bounds))
-    if "end" in keywords and len(bounds) == 1:
-        values = {"start": bounds[0]}
-    for word in keywords:
-        if word not in ("start", "end", "step") or word in values:
-            raise TypeError(f"{name}() got an unexpected keyword argument '{word}'")
-    values |= keywords
-    if "end" not in values:
-        raise TypeError(f'{name}() missing 1 required positional arguments: "end"')
-    numbers = [_scalar(values.get(k, d)) for k, d in (("start", 0), ("end", 0), ("step", 1))]
-    return tuple(int(x) if isinstance(x, bool) else x for x in numbers)
-
-
-def _check_range(start: float, end: float, step: float) -> None:
-    if step == 0:
-        raise RuntimeError("step must be nonzero")
-    if not (math.isfinite(start) and math.isfinite(end)):
-        raise RuntimeError(f"unsupported range: {start} -> {end}")
-    if (end - start) * step < 0:
-        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
-
-
-def _progression(start: float, step: float, count: int, kind: Dtype, where: Any) -> Tensor:
-    def on_host() -> np.ndarray:
-        exact = np.int64 if isinstance(start, int) and isinstance(step, int) else np.float64
-        return (start + step * np.arange(count, dtype=exact)).astype(kind.numpy)
-
-    def in_xla() -> Any:
-        if kind.is_floating_point and kind is not _dtype.float64 and count < 2**16:
-            return jnp.asarray(on_host())
-        index = lax.iota(np.float64 if kind.is_floating_point else np.int64, count)
-        return (start + step * index).astype(kind.numpy)
-
-    return make((count,), kind, on_host, in_xla, resolve(where))
-
-
-def range(
-    start: Any = 0,
-    end: Any = None,
-    step: Any = 1,
-    *,
-    out: Tensor | None = None,
-    dtype: Any = None,
-    layout: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-) -> Tensor:
-    """The numbers from `start` up to and with `end` in steps of `step`; torch deprecates it."""
-    if end is None:
-        start, end = 0, start
-    _check_range(start, end, step)
-    count = math.floor((end - start) / step) + 1
-    made = _progression(start, step, count, kind_of("range", dtype), device)
-    return finish(made, requires_grad, out)
-
-
-def linspace(
-    start: Any,
-    end: Any,
-    steps: int,
-    *,
-    out: Tensor | None = None,
-    dtype: Any = None,
-    layout: Any = None,
-    device: Any = None,
-    pin_memory: bool = False,
-    requires_grad: bool = False,
-) -> Tensor:
-    """`steps` evenly spaced numbers from `start` to `end`, both included."""
-    start, end = _scalar(start), _scalar(end)
-    kind = _spaced_kind("linspace", start, end, dtype)
-    made = put(_spaced(start, end, _count(steps), kind).astype(kind.numpy), resolve(device))
-    return finish(made, requires_grad, out)
-
-
-def logspace(
-    start: Any,
-    end: Any,
-    steps: int,
-    base: float = 10.0,
-    *,
-    out: Tensor | None = None,
-    dtype: Any = None,
-    layout: Any = None,
-    device: Any = None,
-    pin_memory: bool = False,
-    requires_grad: bool = False,
-) -> Tensor:
-    """`base` to the power of `steps` evenly spaced exponents from `start` to `end`."""
-    start, end = _scalar(start), _scalar(end)
-    kind = _spaced_kind("logspace", start, end, dtype)
-    exact = _dtype.complex128 if kind.is_complex else _dtype.float64
-    powers = np.power(exact.numpy.type(base), _spaced(start, end, _count(steps), exact))
-    return finish(put(powers.astype(kind.numpy), resolve(device)), requires_grad, out)
-
-
-def _spaced_kind(name: str, start: Any, end: Any, dtype: Any) -> Dtype:
-    default = _dtype.get_default_dtype()
-    if isinstance(start, complex) or isinstance(end, complex):
-        default = default.to_complex()
-    return kind_of(name, dtype, default)
-
-
-def _count(steps: Any) -> int:
-    count = int(_scalar(steps))
-    if count < 0:
-        raise RuntimeError("number of steps must be non-negative")
-    return count
-
-
-def _spaced(start: Any, end: Any, count: int, kind: Dtype) -> np.ndarray:
-    """In the arithmetic of `kind`, the second half counted back from `end`, as torch does."""
-    whole = not (kind.is_floating_point or kind.is_complex)
-    number = np.float64 if whole else kind.numpy.type
-    first, last = number(int(start) if whole else start), number(int(end) if whole else end)
-    if count < 2:
-        return np.full(count, first)
-    step = number((last - first) / number(count - 1))
-    index = np.arange(count).astype(number)
-    half = count // 2
-    rising = first + step * index[:half]
-    falling = last - step * (number(count - 1) - index[half:])
-    return np.concatenate([rising, falling])
 
 
 def eye(

@@ -197,6 +197,8 @@ def normal(
     pin_memory: bool = False,
 ) -> Tensor:
     """Normal numbers: of given `size`, or one for each element of `mean` and `std`."""
+    if not hasattr(std, "shape") and not std >= 0:
+        raise RuntimeError(f"normal expects std >= 0.0, but found std {std:g}")
     tensors = [to_tensor(x) for x in (mean, std) if hasattr(x, "shape")]
     if size is not None:
         kind = kind_of("normal", dtype, None if out is None else out.dtype)
