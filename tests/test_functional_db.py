@@ -1,0 +1,56 @@
+"""Every `nn.functional` entry of torch's `op_db`: values, gradients, dtypes and error inputs.
+
+The default run takes a few samples of each; `TORCHCOMPAT_WHOLE=1` takes all.
+"""
+
+import re
+import warnings
+
+import pytest
+import torch
+
+from tests._op_cases import CLASSES, ENTRIES, check, counterpart
+from tests._parity import to_ours
+
+NAMES = sorted(name for name in ENTRIES if name.startswith("nn.functional."))
+# entry -> reason
+EXCLUDED: dict[str, str] = {}
+
+
+def test_every_entry_is_here():
+    assert len(NAMES) == 118
+    assert set(EXCLUDED) <= set(NAMES) and len(EXCLUDED) <= 3
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in EXCLUDED])
+def test_float32_values_and_gradients(name):
+    entry = ENTRIES[name]
+    assert check(entry, torch.float32 if entry.supports_dtype(torch.float32, "cpu") else torch.int64, 5)
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in EXCLUDED])
+def test_other_dtypes(name, kind):
+    entry = ENTRIES[name]
+    supported = [dtype for dtype in CLASSES[kind] if entry.supports_dtype(dtype, "cpu")]
+    if not supported:
+        return
+    check(entry, supported[0], 1)
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in NAMES if n not in EXCLUDED and ENTRIES[n].error_inputs_func is not None]
+)
+def test_error_inputs(name):
+    entry = ENTRIES[name]
+    ours = counterpart(entry.op)
+    for case in entry.error_inputs("cpu"):
+        sample = case.sample_input
+        args, kwargs = to_ours(((sample.input, *sample.args), sample.kwargs))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with pytest.raises(case.error_type) as caught:
+                ours(*args, **kwargs)
+        assert re.search(case.error_regex, str(caught.value)), (
+            f"{sample.summary()}\nexpected: {case.error_regex}\ngot: {caught.value}"
+        )
