@@ -10,22 +10,31 @@ import torch
 
 from tests._module_cases import INFO, failures
 
-# The layers that issue 2 names: convolution, pooling, normalisation, embedding, linear.
+# The layers that issue 2 names, by file.
 DONE = (
-    "Embedding",
-    "GroupNorm",
-    "LayerNorm",
-    "Linear",
-    "Bilinear",
-    "LocalResponseNorm",
-    "RMSNorm",
+    *("Linear", "Bilinear", "Embedding"),
+    *(f"Conv{n}d" for n in (1, 2, 3)),
+    *(f"{kind}Norm{n}d" for kind in ("Batch", "Instance") for n in (1, 2, 3)),
+    *("GroupNorm", "LayerNorm", "RMSNorm", "LocalResponseNorm"),
+    *(f"{kind}Pool{n}d" for kind in ("Max", "Avg", "LP") for n in (1, 2, 3)),
+    *(f"Adaptive{kind}Pool{n}d" for kind in ("Max", "Avg") for n in (1, 2, 3)),
+    *(f"{kind}Pad{n}d" for kind in ("Circular", "Constant", "Zero") for n in (1, 2, 3)),
+    *(f"{kind}Pad{n}d" for kind in ("Reflection", "Replication") for n in (1, 2, 3)),
 )
 
 # The rest of the table belongs to issue 3.
 REMAINING = sorted(set(INFO) - set(DONE))
 
 # float64 is a sample of the same code: these layers stand for their families.
-SAMPLE = ("GroupNorm", "Linear")
+SAMPLE = (
+    "GroupNorm",
+    "Linear",
+    "Conv2d",
+    "BatchNorm2d",
+    "MaxPool2d",
+    "AvgPool3d",
+    "ReflectionPad2d",
+)
 
 
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])

@@ -97,12 +97,12 @@ def batch_norm_train(
     bias: Array | None,
     momentum: Array,
     eps: float,
-) -> tuple[Array, Array | None, Array | None]:
+) -> tuple[Array, Array, Array]:
     """Each channel brought to mean 0 and variance 1; running statistics moved towards its own.
 
     Returns:
-        The output, the new running mean and the new running (unbiased) variance; None for a
-        statistic that was not given.
+        The output, the new running mean and the new running (unbiased) variance; in place of a
+        statistic that was not given, this batch's own.
     """
     _check_batch(input, running_mean, running_var, weight, bias)
     x = wide(input)
@@ -110,6 +110,8 @@ def batch_norm_train(
     out = _normalized(x, mean, var, weight, bias, eps).astype(input.dtype)
     count = input.size // max(input.shape[1], 1)
     unbiased = var * (count / (count - 1)) if count > 1 else var
+    if not count and running_mean is not None:
+        return out, running_mean, running_var
     new_mean = _moved(running_mean, mean, momentum)
     return out, new_mean, _moved(running_var, unbiased, momentum)
 
@@ -119,11 +121,12 @@ def _normalized(x: Array, mean: Array, var: Array, weight, bias, eps: float) -> 
     return _affine((x - mean) * lax.rsqrt(var + eps), weight, bias)
 
 
-def _moved(running: Array | None, now: Array, momentum: Array) -> Array | None:
+def _moved(running: Array | None, now: Array, momentum: Array) -> Array:
     """The running statistic, a fraction `momentum` of the way towards this batch's."""
+    now = lax.stop_gradient(now.reshape(-1))
     if running is None:
-        return None
-    now = lax.stop_gradient(now.reshape(running.shape)).astype(wide(running).dtype)
+        return now
+    now = now.astype(wide(running).dtype)
     momentum = jnp.asarray(momentum, now.dtype)
     return (lax.stop_gradient(running) * (1 - momentum) + now * momentum).astype(running.dtype)
 
@@ -137,7 +140,7 @@ def instance_norm_train(
     bias: Array | None,
     momentum: Array,
     eps: float,
-) -> tuple[Array, Array | None, Array | None]:
+) -> tuple[Array, Array, Array]:
     """As `batch_norm_train`, with each sample's own statistics; running ones move to their mean."""
     _check_instances(input, running_mean, running_var, weight, bias)
     x = wide(input)
@@ -306,3 +309,22 @@ def local_response_norm(
     total = sum(lax.slice_in_dim(squares, i, i + channels, axis=1) for i in range(size))
     divisor = (total / size * alpha + k) ** beta
     return (x / divisor).astype(input.dtype)
+
+
+@op()
+def cross_map_lrn2d(input: Array, size: int, alpha: float, beta: float, k: float) -> Array:
+    """As `local_response_norm`, with the windows of torch's legacy layer.
+
+    They reach `(size - 1) // 2` channels either way; and the first channel, which the running sum
+    of that layer never drops, counts in every window.
+    """
+    if input.ndim != 4:
+        raise ValueError(f"CrossMapLRN2d: Expected input to be 4D, got {input.ndim}D instead.")
+    channels, reach = input.shape[1], (size - 1) // 2
+    x = wide(input)
+    squares = jnp.square(x)
+    padded = jnp.pad(squares, ((0, 0), (reach, reach), (0, 0), (0, 0)))
+    total = sum(lax.slice_in_dim(padded, i, i + channels, axis=1) for i in range(2 * reach + 1))
+    beyond = (jnp.arange(channels) > reach).reshape(-1, 1, 1)
+    total = total + jnp.where(beyond, squares[:, :1], 0)
+    return (x * (total * (alpha / size) + k) ** -beta).astype(input.dtype)

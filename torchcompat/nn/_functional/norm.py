@@ -25,9 +25,9 @@ def _verify_spatial_size(size: Sequence[int]) -> None:
         )
 
 
-def _store(buffer: Tensor | None, value: Tensor | None) -> None:
+def _store(buffer: Tensor | None, value: Tensor) -> None:
     """Writes a new running statistic without a place in the graph."""
-    if buffer is not None and value is not None:
+    if buffer is not None:
         write(buffer, alias(value))
 
 

@@ -6,6 +6,7 @@ import numbers
 from collections.abc import Sequence
 from typing import Any
 
+from torchcompat._tensor import ops
 from torchcompat._tensor._creation import empty
 from torchcompat._tensor._tensor import Tensor
 from torchcompat.nn import functional as F
@@ -51,15 +52,32 @@ class LocalResponseNorm(Module):
         return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
 
 
-class CrossMapLRN2d(LocalResponseNorm):
-    """`LocalResponseNorm` of images, under the name that Lua Torch's checkpoints use.
+class CrossMapLRN2d(Module):
+    """Lua Torch's local response normalisation of images, its odd windows included.
+
+    Unlike in `LocalResponseNorm`, the first channel counts as everyone's neighbour.
 
     Shape:
         input `(N, C, H, W)`; output as input.
     """
 
+    size: int
+    alpha: float
+    beta: float
+    k: float
+
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:
-        super().__init__(size, alpha, beta, k)
+        super().__init__()
+        self.size = size
+        self.alpha = alpha
+        self.beta = beta
+        self.k = k
+
+    def forward(self, input: Tensor) -> Tensor:
+        return ops.cross_map_lrn2d(input, self.size, self.alpha, self.beta, self.k)
+
+    def extra_repr(self) -> str:
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
 
 
 class LayerNorm(Module):

@@ -1,0 +1,192 @@
+"""Batch normalisation layers, and the state that they share with instance normalisation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torchcompat import _dtype
+from torchcompat._tensor._creation import empty, ones, zeros
+from torchcompat._tensor._factory import tensor
+from torchcompat._tensor._tensor import Tensor
+from torchcompat.nn import functional as F
+from torchcompat.nn import init
+from torchcompat.nn.modules.module import Module
+from torchcompat.nn.parameter import Parameter
+
+__all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d"]
+
+
+class _NormBase(Module):
+    """Weight, bias and running statistics of each channel.
+
+    Args:
+        momentum: the share of the newest batch in the running statistics; None for the plain mean.
+        affine: whether there is a weight; `bias`, whether there is also a bias.
+        track_running_stats: whether statistics are kept for evaluation mode.
+    """
+
+    _version = 2
+    __constants__ = ["track_running_stats", "momentum", "eps", "num_features", "affine"]
+    num_features: int
+    eps: float
+    momentum: float | None
+    affine: bool
+    track_running_stats: bool
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.num_features = num_features
+        self.eps = eps
+        self.momentum = momentum
+        self.affine = affine
+        self.track_running_stats = track_running_stats
+        place = {"device": device, "dtype": dtype}
+        for name, present in (("weight", affine), ("bias", affine and bias)):
+            held = Parameter(empty(num_features, **place)) if present else None
+            self.register_parameter(name, held)
+        statistics: tuple = (None, None, None)
+        if track_running_stats:
+            count = tensor(0, dtype=_dtype.int64, device=device)
+            statistics = zeros(num_features, **place), ones(num_features, **place), count
+        for name, held in zip(("running_mean", "running_var", "num_batches_tracked"), statistics):
+            self.register_buffer(name, held)
+        self.reset_parameters()
+
+    def reset_running_stats(self) -> None:
+        """Sets the running mean to 0, the variance to 1 and the count to 0."""
+        if self.track_running_stats:
+            self.running_mean.zero_()
+            self.running_var.fill_(1)
+            self.num_batches_tracked.zero_()
+
+    def reset_parameters(self) -> None:
+        """Resets the statistics, the weight to ones and the bias to zeros."""
+        self.reset_running_stats()
+        if self.affine:
+            init.ones_(self.weight)
+            if self.bias is not None:
+                init.zeros_(self.bias)
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        raise NotImplementedError
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
+        )
+
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        version = local_metadata.get("version")
+        if (version is None or version < 2) and self.track_running_stats:
+            # Version 2 introduced the count of batches.
+            key = prefix + "num_batches_tracked"
+            if key not in state_dict:
+                held = self.num_batches_tracked
+                usable = held is not None and held.device.type != "meta"
+                state_dict[key] = held if usable else tensor(0, dtype=_dtype.int64)
+        super()._load_from_state_dict(
+            state_dict,
+            prefix,
+            local_metadata,
+            strict,
+            missing_keys,
+            unexpected_keys,
+            error_msgs,
+        )
+
+
+def _expect_dims(input: Tensor, *allowed: int) -> None:
+    if input.ndim not in allowed:
+        expected = " or ".join(f"{n}D" for n in allowed)
+        raise ValueError(f"expected {expected} input (got {input.ndim}D input)")
+
+
+class _BatchNorm(_NormBase):
+    """Normalises each channel over the batch, or by running statistics in evaluation mode."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        self._check_input_dim(input)
+        use_batch = self.training or (self.running_mean is None and self.running_var is None)
+        kept = not self.training or self.track_running_stats
+        return F.batch_norm(
+            input,
+            self.running_mean if kept else None,
+            self.running_var if kept else None,
+            self.weight,
+            self.bias,
+            use_batch,
+            self._momentum_of_this_batch(),
+            self.eps,
+        )
+
+    def _momentum_of_this_batch(self) -> Any:
+        """Counts the batch in training mode; its share, `1 / count` where momentum is None."""
+        share = 0.0 if self.momentum is None else self.momentum
+        if self.training and self.track_running_stats and self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
+            if self.momentum is None:
+                share = 1.0 / self.num_batches_tracked
+        return share
+
+
+class BatchNorm1d(_BatchNorm):
+    """Normalises each channel over the batch: `(x - mean) / sqrt(var + eps) * weight + bias`.
+
+    Args:
+        num_features: number of channels C.
+        eps: added to the variance.
+        momentum: the share of the newest batch in the running statistics; None for the plain mean.
+        affine: whether there is a weight; `bias`, whether there is also a bias.
+        track_running_stats: whether statistics are kept for evaluation mode.
+
+    Shape:
+        input `(N, C)` or `(N, C, L)`; output as input; all state `(C)`.
+
+    Source: Ioffe and Szegedy, "Batch Normalization", 2015.
+    """
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        _expect_dims(input, 2, 3)
+
+
+class BatchNorm2d(_BatchNorm):
+    """Normalises each channel over the batch; arguments as `BatchNorm1d`.
+
+    Shape:
+        input `(N, C, H, W)`; output as input; all state `(C)`.
+    """
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        _expect_dims(input, 4)
+
+
+class BatchNorm3d(_BatchNorm):
+    """Normalises each channel over the batch; arguments as `BatchNorm1d`.
+
+    Shape:
+        input `(N, C, D, H, W)`; output as input; all state `(C)`.
+    """
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        _expect_dims(input, 5)
