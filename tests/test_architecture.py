@@ -21,6 +21,7 @@ FLOORS = {
     "torchcompat.nn.functional": 3,
     "torchcompat.nn._functional": 3,
     "torchcompat.nn.init": 3,
+    "torchcompat.nn._reduction": 3,
     "torchcompat.nn.parameter": 3,
     "torchcompat.nn._bridge": 3,
     "torchcompat.nn": 4,

@@ -139,7 +139,8 @@ def test_jax_jit_grad_and_vmap_take_modules():
     np.testing.assert_allclose(
         jax.vmap(lambda x: model(x[None])[0])(X), model(X), rtol=1e-5, atol=1e-6
     )
-    doubled = jax.tree.map(lambda a: a * 2, model)
+    # Outside of our ops JAX has no 64-bit integers: leave the batch counter alone.
+    doubled = jax.tree.map(lambda a: a * 2 if a.dtype == jnp.float32 else a, model)
     np.testing.assert_array_equal(np.asarray(doubled[0].bias), 2 * np.asarray(model[0].bias))
 
 

@@ -10,7 +10,7 @@ import jax
 from torchcompat._compile import _observe
 from torchcompat._compile._capture import Capture, Retrace
 from torchcompat._compile._tree import Template
-from torchcompat._ops._registry import LIST, Row
+from torchcompat._ops._registry import MIXED, Row
 from torchcompat._tensor import Tensor, wrap
 from torchcompat._tensor._graph import Node
 from torchcompat._tensor._dispatch import ARRAYS, holds
@@ -132,7 +132,7 @@ class Executable:
             name="compiled_function",
             fn=lambda values, arrays: self.jitted(values, arrays)[0],
             names=("values", "arrays"),
-            kinds=(LIST, LIST),
+            kinds=(MIXED, MIXED),
             grad_name="CompiledFunctionBackward",
         )
         found = [(i, t) for i, t in enumerate(self.owners) if t is not None and t.requires_grad]

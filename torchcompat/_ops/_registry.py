@@ -33,6 +33,8 @@ Array = jax.Array
 Number = int | float | bool | complex
 
 TRACED, LIST, EITHER, STATIC = "traced", "list", "either", "static"
+# A traced list in which numbers and None may stand; for rows that the machinery makes.
+MIXED = "mixed"
 FACES = frozenset({"torch", "method", "inplace", "functional", "special", "linalg", "fft"})
 
 

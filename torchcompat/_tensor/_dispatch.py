@@ -18,7 +18,7 @@ import numpy as np
 
 from torchcompat import _dtype
 from torchcompat._ops import _registry
-from torchcompat._ops._registry import EITHER, LIST, STATIC, TRACED, Row
+from torchcompat._ops._registry import EITHER, LIST, MIXED, STATIC, TRACED, Row
 from torchcompat import _layout
 from torchcompat._tensor._cell import Cell
 from torchcompat._tensor._graph import Node
@@ -78,8 +78,8 @@ def _bind(row: Row, args: tuple) -> tuple[list, list, list[Tensor] | None, bool]
             arrays.append(x)
         elif kind is STATIC:
             static.append(_freeze(x) if type(x) in _UNFROZEN or isinstance(x, Tensor) else x)
-        elif kind is LIST:
-            x = _listed(row, args, x)
+        elif kind is LIST or kind is MIXED:
+            x = _listed(row, args, x) if kind is LIST else tuple(x)
             for one in x:
                 if isinstance(one, Tensor):
                     tensors = tensors or []
@@ -230,7 +230,7 @@ def pure(row: Row, static: Sequence) -> Callable:
     fixed, fills = [], []
     rest = iter(static)
     for position, kind in enumerate(row.kinds):
-        value = _TRACED_HERE if kind in (TRACED, LIST) else next(rest)
+        value = _TRACED_HERE if kind in (TRACED, LIST, MIXED) else next(rest)
         if value is _TRACED_HERE:
             fills.append(position)
         else:

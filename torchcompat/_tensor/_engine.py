@@ -15,7 +15,7 @@ from typing import Any
 import jax
 from jax import numpy as jnp
 
-from torchcompat._ops._registry import LIST, Row
+from torchcompat._ops._registry import MIXED, Row
 from torchcompat._tensor import _dispatch
 from torchcompat._tensor._autograd import set_grad_enabled
 from torchcompat._tensor._graph import Accumulate, Edge, Node, edge_of
@@ -165,7 +165,7 @@ def _vjp_row(node: Node) -> Row:
             name=f"{node.row.name}_vjp",
             fn=pullback,
             names=("leaves", "cotangents"),
-            kinds=(LIST, LIST),
+            kinds=(MIXED, MIXED),
             grad_name=f"{node.name().removesuffix('0')}Backward0",
         )
     return found
