@@ -207,10 +207,13 @@ class _Source:
         return self.names
 
 
-def _titled(function: Callable, title: str, row: Row) -> Callable:
+def _titled(function: Callable, title: str, row: Row, face: str | None = None) -> Callable:
+    """Names a function as the place where it is found, so that it can be pickled."""
     function.__name__ = function.__qualname__ = title
     function.__doc__ = row.fn.__doc__
-    function.__module__ = "torchcompat"
+    if face is None and "functional" in row.faces and "torch" not in row.faces:
+        face = "functional"
+    function.__module__ = "torchcompat.nn.functional" if face == "functional" else "torchcompat"
     return function
 
 
@@ -240,7 +243,7 @@ def _place(row: Row, made: dict[str, Any], faces: dict[str, dict[str, Callable]]
     titles = (row.name, *row.aliases)
     for face in row.faces - {"method", "inplace"}:
         functional = made.get(f"p_{row.name}") if face == "functional" else None
-        one = plain if functional is None else _titled(functional, row.name, row)
+        one = plain if functional is None else _titled(functional, row.name, row, face)
         shown = [title.removeprefix(f"{face}_") for title in titles]
         faces.setdefault(face, {}).update(dict.fromkeys(shown, one))
     if "method" in row.faces:
