@@ -12,6 +12,9 @@ import numpy as np
 import torch
 from jax import numpy as jnp
 
+import torchcompat
+from torchcompat._random import default_generator
+
 # Relative and absolute tolerance by torch dtype.
 TOLERANCE = {
     torch.float64: (1e-9, 1e-10),
@@ -32,9 +35,13 @@ def to_numpy(x: torch.Tensor) -> np.ndarray:
 
 
 def to_jax(x: Any) -> Any:
-    """Torch tensors as JAX arrays, looking into lists, tuples and dicts; call under 64-bit."""
+    """Torch's objects as ours, looking into lists, tuples and dicts; call under 64-bit."""
     if isinstance(x, torch.Tensor):
         return jnp.asarray(to_numpy(x))
+    if isinstance(x, torch.dtype):
+        return getattr(torchcompat, str(x).removeprefix("torch."))
+    if isinstance(x, torch.nn.PairwiseDistance):
+        return torchcompat.nn.PairwiseDistance(x.norm, x.eps, x.keepdim)
     if isinstance(x, (list, tuple)):
         return type(x)(map(to_jax, x))
     if isinstance(x, dict):
@@ -81,7 +88,8 @@ def compare(
 ) -> None:
     """Asserts that both functions agree on torch arguments, in value and in gradient.
 
-    The gradient is of the sum of the results times fixed weights, for each floating argument.
+    The gradient is of the sum of the results times fixed weights, for each argument that requires
+    it. Both generators start from 42, the seed that `op_db` sets.
     """
     args, kwargs = tuple(args), kwargs or {}
     named = list(enumerate(args)) + list(kwargs.items())
@@ -89,14 +97,16 @@ def compare(
     leaves = {key: x.detach().clone().requires_grad_(key in moving) for key, x in named if _is(x)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        torch.manual_seed(42)
         want = theirs(*_filled(args, leaves), **_filled_kwargs(kwargs, leaves))
     with jax.enable_x64(True):
-        values = {key: to_jax(x) for key, x in leaves.items()}
+        values = {key: to_jax(leaves.get(key, x)) for key, x in named}
 
         def run(*moved: Any) -> list:
             now = {**values, **dict(zip(moving, moved))}
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
+                default_generator.manual_seed(42)
                 return tensors_in(ours(*_filled(args, now), **_filled_kwargs(kwargs, now)))
 
         got = run(*(values[key] for key in moving))

@@ -1,7 +1,7 @@
 """Activations. Each is its published formula, with torch's value and slope at every kink.
 
-Half types are computed in float32 and rounded once. A kink is written with `where`, never with `maximum`,
-whose slope JAX splits evenly between equal arguments.
+Half types are computed in float32 and rounded once. A kink is written with `where`, never with
+`maximum`, whose slope JAX splits evenly between equal arguments.
 """
 
 from __future__ import annotations
@@ -219,8 +219,8 @@ def tanhshrink(input: Array) -> Array:
     kind = dtype_of(input)
     if kind is _dtype.bool_:
         raise RuntimeError(
-            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to "
-            "invert a mask, use the `~` or `logical_not()` operator instead."
+            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying "
+            "to invert a mask, use the `~` or `logical_not()` operator instead."
         )
     to = kind if kind.is_floating_point or kind.is_complex else _dtype.get_default_dtype()
     x = wide(cast(input, to))
@@ -240,16 +240,18 @@ def glu(input: Array, dim: int = -1) -> Array:
     return _like(a * jax.lax.logistic(b), input)
 
 
-@op("torch", "method", "functional")
+@op("torch", "method", "functional", grad="PreluKernelBackward0")
 def prelu(input: Array, weight: Array) -> Array:
-    """`input` where positive, else `weight * input`, one weight for all or one a channel (dim 1)."""
+    """`input` where positive, else `weight * input`; one weight for all or one a channel."""
     kinds = [dtype_of(one) for one in (input, weight)]
     if kinds[0] is not kinds[1]:
         names = " and ".join(map(_dtype.scalar_name, kinds))
         raise RuntimeError(f"prelu: Type promoting not supported. Got {names}")
     _check_prelu(input, weight)
     x, slope = (floating(one, "prelu_cpu") for one in (input, weight))
-    slope = slope.reshape([-1 if d == 1 else 1 for d in range(input.ndim)] if slope.size > 1 else [])
+    slope = slope.reshape(
+        [-1 if d == 1 else 1 for d in range(input.ndim)] if slope.size > 1 else []
+    )
     return _like(jnp.where(x > 0, x, slope * x), input)
 
 

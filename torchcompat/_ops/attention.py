@@ -47,14 +47,14 @@ def attention_weights(
     scale: float | None,
     enable_gqa: bool,
 ) -> Array:
-    """The softmax part of `scaled_dot_product_attention`, for dropout to act on. `value` is only checked."""
+    """The weights of `scaled_dot_product_attention`, for dropout; `value` is only checked."""
     _check_inputs(query, key, value, attn_mask, is_causal)
     return cast(_weights(query, key, attn_mask, is_causal, scale, enable_gqa), dtype_of(query))
 
 
 @op()
 def plain_attention_weights(query: Array, key: Array, attn_mask: Array | None) -> Array:
-    """Softmax of the scaled and masked products. A row that is masked throughout is NaN, as in torch."""
+    """Softmax of the scaled products. A row that is masked throughout is NaN, as in torch."""
     scores = masked(_scores(query, key), attn_mask)
     return cast(jax.nn.softmax(scores, axis=-1), dtype_of(query))
 
@@ -119,7 +119,7 @@ def _shared(x: jax.Array, like: tuple[int, ...], enable_gqa: bool) -> jax.Array:
 
 
 def _product(a: jax.Array, b: jax.Array) -> jax.Array:
-    """Batched matrix product in full precision; half types are summed in float32, not yet rounded."""
+    """Batched matrix product in full precision; half types give float32."""
     batch_a, batch_b = (np.empty(x.shape[:-2], bool) for x in (a, b))
     check_broadcast(batch_a, batch_b)
     if a.shape[-1] != b.shape[-2]:
@@ -142,7 +142,8 @@ def _check_inputs(
     if len({dtype_of(x) for x in (query, key, value)}) > 1:
         raise RuntimeError(
             "Expected query, key, and value to have the same dtype, but got query.dtype: "
-            f"{cpp_name(query)} key.dtype: {cpp_name(key)} and value.dtype: {cpp_name(value)} instead."
+            f"{cpp_name(query)} key.dtype: {cpp_name(key)} and value.dtype: {cpp_name(value)} "
+            "instead."
         )
     if min(x.ndim for x in (query, key, value)) < 2:
         raise RuntimeError(
@@ -163,5 +164,6 @@ def _check_mask(query: jax.Array, mask: jax.Array, is_causal: bool) -> None:
         )
     if is_causal:
         raise RuntimeError(
-            "_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True"
+            "_scaled_dot_product_attention: Explicit attn_mask should not be set when "
+            "is_causal=True"
         )

@@ -121,8 +121,8 @@ def _check_weight(input: jax.Array, weight: jax.Array | None, prefix: str) -> No
     classes = input.shape[_class_dim(input)]
     if weight is not None and (weight.ndim != 1 or weight.size != classes):
         raise RuntimeError(
-            f"{prefix}weight tensor should be defined either for all {classes} classes or no classes "
-            f"but got weight tensor of shape: {sizes(weight)}"
+            f"{prefix}weight tensor should be defined either for all {classes} classes or no "
+            f"classes but got weight tensor of shape: {sizes(weight)}"
         )
 
 
@@ -147,9 +147,7 @@ def cross_entropy(
     if input.shape == target.shape:
         return _soft_cross_entropy(input, target, weight, reduction, ignore_index, label_smoothing)
     if label_smoothing > 1:
-        raise RuntimeError(
-            f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing:g}"
-        )
+        raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing:g}")
     log_p = log_softmax(wide(input), 0 if input.ndim == 1 else 1)
     _check_nll(input, target, weight)
     to = dtype_of(input)
@@ -170,7 +168,9 @@ def _even_loss(
     """The loss of a target that is spread evenly over the classes."""
     dim = _class_dim(log_p)
     classes = log_p.shape[dim]
-    index, counted = _indices(target.reshape(()) if log_p.ndim == 1 else target, log_p, ignore_index)
+    index, counted = _indices(
+        target.reshape(()) if log_p.ndim == 1 else target, log_p, ignore_index
+    )
     loss = jnp.where(counted, -jnp.sum(_by_class(log_p, weight), axis=dim), 0) / classes
     if reduction != "mean":
         return reduced(loss, reduction, dtype_of(log_p))
@@ -222,7 +222,7 @@ def multi_margin_loss(
     weight: Array | None = None,
     reduction: str = "mean",
 ) -> Array:
-    """`sum_j max(0, margin - input[target] + input[j])^p / C` over the classes j other than `target`.
+    """`sum_j max(0, margin - input[target] + input[j])^p / C`, j being any class but `target`.
 
     Shape:
         input `(N, C)` or `(C)`, target `(N)` or `()`, weight `(C)`.
@@ -267,7 +267,7 @@ def _check_rows(input: jax.Array) -> None:
 
 @op()
 def multilabel_margin_loss(input: Array, target: Array, reduction: str = "mean") -> Array:
-    """`sum_ij max(0, 1 - (input[target[j]] - input[i])) / C`, i running over the classes not in `target`.
+    """`sum_ij max(0, 1 - (input[target[j]] - input[i])) / C`, i being any class not in `target`.
 
     Shape:
         input and target `(N, C)` or `(C)`; the first -1 in a row of `target` ends its labels.
@@ -296,7 +296,7 @@ def multilabel_margin_loss(input: Array, target: Array, reduction: str = "mean")
 def multilabel_soft_margin_loss(
     input: Array, target: Array, weight: Array | None = None, reduction: str = "mean"
 ) -> Array:
-    """`-(target * log(sigmoid(input)) + (1 - target) * log(sigmoid(-input)))`, averaged over the classes."""
+    """`-(target * log(sigmoid(x)) + (1 - target) * log(sigmoid(-x)))`, its mean over classes."""
     require_kernel("log_sigmoid_cpu", input, "floating")
     (x, y), to = operands(input, target)
     loss = -(y * logsigmoid(x) + (1 - y) * logsigmoid(-x))

@@ -1,4 +1,4 @@
-"""Connectionist temporal classification. Source: Graves et al., Connectionist Temporal Classification, 2006."""
+"""Connectionist temporal classification. Source: Graves et al., ICML 2006."""
 
 from __future__ import annotations
 

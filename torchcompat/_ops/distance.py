@@ -110,7 +110,7 @@ def cosine_embedding_loss(
     margin: float = 0.0,
     reduction: str = "mean",
 ) -> Array:
-    """`1 - cos(input1, input2)` where `target` is 1, `max(0, cos(input1, input2) - margin)` where -1.
+    """`1 - cos(input1, input2)` where `target` is 1, `max(0, cos - margin)` where it is -1.
 
     Shape:
         inputs `(N, D)` with target `(N)`, or inputs `(D)` with target `()`.
@@ -130,8 +130,8 @@ def _check_cosine_target(input1: jax.Array, input2: jax.Array, target: jax.Array
         raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
     if input1.ndim != target.ndim + 1 or input2.ndim != target.ndim + 1:
         raise RuntimeError(
-            f"{target.ndim}D target tensor expects {target.ndim + 1}D input tensors, but found inputs "
-            f"with sizes {list(input1.shape)} and {list(input2.shape)}."
+            f"{target.ndim}D target tensor expects {target.ndim + 1}D input tensors, but found "
+            f"inputs with sizes {list(input1.shape)} and {list(input2.shape)}."
         )
 
 

@@ -32,8 +32,8 @@ def reduced(loss: jax.Array, reduction: str | int, to: Dtype) -> jax.Array:
     elif reduction in ("mean", 1):
         if is_integral(loss):
             raise RuntimeError(
-                "mean(): could not infer output dtype. Input dtype must be either a floating point or "
-                f"complex dtype. Got: {scalar(loss)}"
+                "mean(): could not infer output dtype. Input dtype must be either a floating "
+                f"point or complex dtype. Got: {scalar(loss)}"
             )
         loss = jnp.mean(loss)
     elif reduction not in ("none", 0):
@@ -78,7 +78,7 @@ def mse_loss(
 def smooth_l1_loss(
     input: Array, target: Array, reduction: str = "mean", beta: float = 1.0
 ) -> Array:
-    """`(input - target)^2 / (2 beta)` where the difference is below `beta`, else `|input - target| - beta / 2`."""
+    """`d^2 / (2 beta)` where `d = |input - target|` is below `beta`, else `d - beta / 2`."""
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
     if beta == 0:

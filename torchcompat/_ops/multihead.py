@@ -33,9 +33,7 @@ def in_projection_packed(
 
 
 @op()
-def split_heads(
-    input: Array, added: Array | None, num_heads: int, add_zero: bool
-) -> Array:
+def split_heads(input: Array, added: Array | None, num_heads: int, add_zero: bool) -> Array:
     """`(L, N, E)` as heads `(N, H, L', E/H)`.
 
     Args:

@@ -26,11 +26,9 @@ def legacy_get_string(
     size_average: bool | None, reduce: bool | None, emit_warning: bool = True
 ) -> str:
     """The `reduction` that `size_average` and `reduce` meant, with torch's warning."""
-    average = size_average is None or size_average
+    found = "mean" if size_average is None or size_average else "sum"
     if not (reduce is None or reduce):
         found = "none"
-    else:
-        found = "mean" if average else "sum"
     if emit_warning:
         warnings.warn(
             "size_average and reduce args will be deprecated, "

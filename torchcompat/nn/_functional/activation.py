@@ -84,7 +84,10 @@ def rrelu(
     training: bool = False,
     inplace: bool = False,
 ) -> Tensor:
-    """`input` where positive, else `a * input`: `a` uniform in [lower, upper) in training, else their mean."""
+    """`input` where positive, else `a * input`.
+
+    In training `a` is drawn from [lower, upper) for each element; else it is their mean.
+    """
     if inplace:
         return rrelu_(input, lower, upper, training)
     if lower > upper:

@@ -28,8 +28,8 @@ def scaled_dot_product_attention(
     """`dropout(softmax(scale * query @ key^T + mask)) @ value`.
 
     Args:
-        attn_mask: true (or 0) where a query may look at a key, false (or -inf) where not. A query that
-            may look nowhere gets 0.
+        attn_mask: true (or 0) where a query may look at a key, false (or -inf) where not. A query
+            that may look nowhere gets 0.
         dropout_p: share of the weights to drop, always: pass 0 in evaluation.
         is_causal: query i sees the keys 0 to i.
         scale: `1 / sqrt(E)` unless given.
@@ -295,9 +295,7 @@ def _projected_apart(
 ) -> list[Tensor]:
     for name, weight in zip("qkv", weights):
         if weight is None:
-            raise AssertionError(
-                f"use_separate_proj_weight is True but {name}_proj_weight is None"
-            )
+            raise AssertionError(f"use_separate_proj_weight is True but {name}_proj_weight is None")
     biases = [None] * 3 if bias is None else bias.chunk(3)
     return [ops.linear(x, w, b) for x, w, b in zip(inputs, weights, biases)]
 

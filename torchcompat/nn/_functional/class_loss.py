@@ -16,7 +16,7 @@ from torchcompat.nn._reduction import settled
 
 
 def _check_classes(input: Tensor, target: Tensor, ignore_index: int | None, text: str) -> None:
-    """Raises IndexError or RuntimeError (as torch does for `text`) where a target names no class."""
+    """Raises where a target names no class: IndexError if `text` has a place for it."""
     found = host_values(target)
     if found is None or found.dtype.kind not in "iu" or not input.ndim:
         return
@@ -101,22 +101,18 @@ def linear_cross_entropy(
     """`cross_entropy(linear(input, linear_weight, linear_bias), target)`.
 
     Args:
-        options: torch's choice of a chunked implementation; only None is supported.
+        options: how torch splits the work; accepted, XLA chooses by itself.
 
     Shape:
         input `(N, in_features)` or `(in_features)`; linear_weight `(C, d1, ..., in_features)`.
     """
-    if options is not None:
-        raise NotImplementedError(f"linear_cross_entropy: options={options!r} is not supported")
     _check_linear(input, linear_weight, linear_bias)
     features = linear_weight.shape[-1]
     bias = None if linear_bias is None else linear_bias.reshape(-1)
     logits = ops.linear(input, linear_weight.reshape(-1, features), bias)
     logits = logits.reshape(*input.shape[:-1], *linear_weight.shape[:-1])
     if ignore_index is not None and target.shape == logits.shape:
-        raise RuntimeError(
-            "ignore_index cannot be specified when target contains probabilities"
-        )
+        raise RuntimeError("ignore_index cannot be specified when target contains probabilities")
     return cross_entropy(
         logits,
         target,
@@ -160,7 +156,7 @@ def multi_margin_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """`sum_j max(0, margin - input[target] + input[j])^p / C` over the classes j other than `target`.
+    """`sum_j max(0, margin - input[target] + input[j])^p / C`, j being any class but `target`.
 
     Raises:
         ValueError: `p` is neither 1 nor 2.
@@ -183,7 +179,7 @@ def multilabel_margin_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """`sum_ij max(0, 1 - (input[target[j]] - input[i])) / C`, i running over the classes not in `target`.
+    """`sum_ij max(0, 1 - (input[target[j]] - input[i])) / C`, i being any class not in `target`.
 
     Raises:
         RuntimeError: a target is neither a class nor -1.

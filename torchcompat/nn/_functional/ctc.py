@@ -36,8 +36,8 @@ def ctc_loss(
         zero_infinity: 0 (and no gradient) instead of an infinite loss.
 
     Shape:
-        log_probs `(T, N, C)` or `(T, C)`; targets `(N, S)`, `(S)` or all of them joined; lengths `(N)`
-        or `()`. The lengths must be concrete where the targets are joined.
+        log_probs `(T, N, C)` or `(T, C)`; targets `(N, S)`, `(S)` or all of them joined; lengths
+        `(N)` or `()`. The lengths must be concrete where the targets are joined.
     """
     reduction = settled(None, None, reduction)
     lengths = [_as_lengths(x, n) for x, n in ((input_lengths, "input"), (target_lengths, "target"))]
@@ -72,8 +72,8 @@ def _check(log_probs: Tensor, targets: Tensor, lengths: list[Tensor], blank: int
             raise RuntimeError(f"{name}_lengths must be of size batch_size")
     if not 1 <= targets.ndim <= 2:
         raise RuntimeError(
-            f"Expected 1 to 2 dimensions, but got {targets.ndim}-dimensional tensor for argument #2 "
-            f"'targets' {_WHERE}"
+            f"Expected 1 to 2 dimensions, but got {targets.ndim}-dimensional tensor for argument "
+            f"#2 'targets' {_WHERE}"
         )
     heard, said = (host_values(one) for one in lengths)
     for name, values, most in (("input", heard, steps), ("target", said, None)):
@@ -86,8 +86,8 @@ def _check(log_probs: Tensor, targets: Tensor, lengths: list[Tensor], blank: int
 def _check_range(name: str, values: np.ndarray, most: int | None) -> None:
     if values.min() < 0:
         raise RuntimeError(
-            f"Expected {name}_lengths to have value at least 0, but got value {values[values < 0][0]} "
-            f"{_WHERE}"
+            f"Expected {name}_lengths to have value at least 0, but got value "
+            f"{values[values < 0][0]} {_WHERE}"
         )
     if most is not None and values.max() > most:
         raise RuntimeError(
@@ -105,8 +105,8 @@ def _check_targets(targets: Tensor, said: np.ndarray) -> None:
         )
     if targets.ndim == 2 and have < said.max():
         raise RuntimeError(
-            f"Expected tensor to have size at least {said.max()} at dimension 1, but got size {have} "
-            f"for argument #2 'targets' {_WHERE}"
+            f"Expected tensor to have size at least {said.max()} at dimension 1, but got size "
+            f"{have} for argument #2 'targets' {_WHERE}"
         )
 
 
@@ -115,8 +115,8 @@ def _apart(targets: Tensor, lengths: Tensor) -> Tensor:
     said = host_values(lengths)
     if said is None:
         raise NotImplementedError(
-            "ctc_loss: targets that are joined in one dimension need target_lengths whose values are "
-            "known; pass targets of shape (N, S) under tracing"
+            "ctc_loss: targets that are joined in one dimension need target_lengths whose values "
+            "are known; pass targets of shape (N, S) under tracing"
         )
     starts = np.cumsum(said) - said
     index = starts[:, None] + np.arange(max(said.max(), 1))

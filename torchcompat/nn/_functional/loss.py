@@ -34,8 +34,8 @@ def _warn_broadcast(input: Tensor, target: Tensor) -> None:
     if tuple(input.shape) != tuple(target.shape):
         warnings.warn(
             f"Using a target size ({Size(target.shape)}) that is different to the input size "
-            f"({Size(input.shape)}). This will likely lead to incorrect results due to broadcasting. "
-            "Please ensure they have the same size.",
+            f"({Size(input.shape)}). This will likely lead to incorrect results due to "
+            "broadcasting. Please ensure they have the same size.",
             stacklevel=3,
         )
 
@@ -146,7 +146,8 @@ def binary_cross_entropy_with_logits(
     reduction = settled(size_average, reduce, reduction)
     if tuple(target.shape) != tuple(input.shape):
         raise ValueError(
-            f"Target size ({Size(target.shape)}) must be the same as input size ({Size(input.shape)})"
+            f"Target size ({Size(target.shape)}) must be the same as "
+            f"input size ({Size(input.shape)})"
         )
     return ops.binary_cross_entropy_with_logits(input, target, weight, pos_weight, reduction)
 
@@ -168,7 +169,8 @@ def kl_div(
     if size_average is None and reduce is None and reduction == "mean":
         warnings.warn(
             "reduction: 'mean' divides the total loss by both the batch size and the support size."
-            "'batchmean' divides only by the batch size, and aligns with the KL div math definition."
+            "'batchmean' divides only by the batch size, and aligns with the KL div math "
+            "definition."
             "'mean' will be changed to behave the same as 'batchmean' in the next major release.",
             stacklevel=2,
         )

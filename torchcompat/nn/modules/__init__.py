@@ -12,6 +12,7 @@ from torchcompat.nn.modules.flatten import *  # noqa: F403
 from torchcompat.nn.modules.fold import *  # noqa: F403
 from torchcompat.nn.modules.instancenorm import *  # noqa: F403
 from torchcompat.nn.modules.linear import *  # noqa: F403
+from torchcompat.nn.modules.linear_cross_entropy_options import *  # noqa: F403
 from torchcompat.nn.modules.loss import *  # noqa: F403
 from torchcompat.nn.modules.module import *  # noqa: F403
 from torchcompat.nn.modules.normalization import *  # noqa: F403

@@ -16,7 +16,8 @@ class NLLLoss(_WeightedLoss):
     """Negative log likelihood of log-probabilities and class indices.
 
     Shape:
-        Input `(C)`, `(N, C)` or `(N, C, d1, ...)`; target `()`, `(N)` or `(N, d1, ...)`; weight `(C)`.
+        Input `(C)`, `(N, C)` or `(N, C, d1, ...)`; target `()`, `(N)` or `(N, d1, ...)`; weight
+        `(C)`.
     """
 
     __constants__ = ["ignore_index", "reduction"]
@@ -55,8 +56,9 @@ class NLLLoss2d(NLLLoss):
         reduction: str = "mean",
     ) -> None:
         warnings.warn(
-            "`NLLLoss2d` has been deprecated. Please use `NLLLoss` instead as a drop-in replacement "
-            "and see https://pytorch.org/docs/main/nn.html#torch.nn.NLLLoss for more details.",
+            "`NLLLoss2d` has been deprecated. Please use `NLLLoss` instead as a drop-in "
+            "replacement and see https://pytorch.org/docs/main/nn.html#torch.nn.NLLLoss for more "
+            "details.",
             FutureWarning,
             stacklevel=2,
         )
@@ -109,7 +111,7 @@ class LinearCrossEntropyLoss(_WeightedLoss):
 
     Args:
         out_features: further dimensions `(d1, ...)` of the linear map.
-        options: torch's choice of a chunked implementation; only None is supported.
+        options: accepted; XLA chooses how to compute it.
     """
 
     __constants__ = ["num_classes", "out_features", "reduction", "ignore_index", "label_smoothing"]
@@ -177,7 +179,7 @@ class LinearCrossEntropyLoss(_WeightedLoss):
 
 
 class MultiMarginLoss(_WeightedLoss):
-    """`sum_j max(0, margin - input[target] + input[j])^p / C` over the classes j other than the target.
+    """`sum_j max(0, margin - input[target] + input[j])^p / C`, j being any class but the target.
 
     Shape:
         Input `(N, C)` or `(C)`, target `(N)` or `()`, weight `(C)`.
@@ -254,7 +256,8 @@ class CTCLoss(_Loss):
         zero_infinity: 0 (and no gradient) instead of an infinite loss.
 
     Shape:
-        log_probs `(T, N, C)` or `(T, C)`; targets `(N, S)`, `(S)` or all of them joined; lengths `(N)`.
+        log_probs `(T, N, C)` or `(T, C)`; targets `(N, S)`, `(S)` or all of them joined; lengths
+        `(N)`.
     """
 
     __constants__ = ["blank", "reduction"]

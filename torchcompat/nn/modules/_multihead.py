@@ -29,8 +29,8 @@ class MultiheadAttention(Module):
 
     Shape:
         in_proj_weight `(3 * embed_dim, embed_dim)`, or q_proj_weight `(embed_dim, embed_dim)`,
-        k_proj_weight `(embed_dim, kdim)` and v_proj_weight `(embed_dim, vdim)` where the sizes differ;
-        in_proj_bias `(3 * embed_dim)`, bias_k and bias_v `(1, 1, embed_dim)`.
+        k_proj_weight `(embed_dim, kdim)` and v_proj_weight `(embed_dim, vdim)` where the sizes
+        differ; in_proj_bias `(3 * embed_dim)`, bias_k and bias_v `(1, 1, embed_dim)`.
 
     Source: Vaswani et al., Attention Is All You Need, 2017.
     """
@@ -137,10 +137,10 @@ class MultiheadAttention(Module):
             is_causal: a hint that `attn_mask` is the causal mask.
 
         Shape:
-            query `(L, E)`, `(L, N, E)` or with `batch_first` `(N, L, E)`; key and value the same with
-            S, kdim and vdim; key_padding_mask `(S)` or `(N, S)`; attn_mask `(L, S)` or
-            `(N * num_heads, L, S)`. Output as query; weights `(L, S)`, `(N, L, S)` or, not averaged,
-            `(N, num_heads, L, S)`.
+            query `(L, E)`, `(L, N, E)` or with `batch_first` `(N, L, E)`; key and value the same
+            with S, kdim and vdim; key_padding_mask `(S)` or `(N, S)`; attn_mask `(L, S)` or
+            `(N * num_heads, L, S)`.
+            Output as query; weights `(L, S)`, `(N, L, S)` or, not averaged, `(N, num_heads, L, S)`.
         """
         key_padding_mask = F._canonical_mask(
             key_padding_mask,
@@ -183,7 +183,7 @@ class MultiheadAttention(Module):
     def merge_masks(
         self, attn_mask: Tensor | None, key_padding_mask: Tensor | None, query: Tensor
     ) -> tuple[Tensor | None, int | None]:
-        """Both masks as one, and its kind: 1 a padding mask alone, 2 with an attention mask, None neither."""
+        """Both masks as one, and its kind: 1 padding alone, 2 with an attention mask, or None."""
         if attn_mask is None:
             return key_padding_mask, None if key_padding_mask is None else 1
         batch, length = query.shape[:2]

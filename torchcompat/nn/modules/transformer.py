@@ -1,7 +1,9 @@
-"""The Transformer, its encoder and its decoder. Source: Vaswani et al., Attention Is All You Need, 2017.
+"""The Transformer, its encoder and its decoder.
 
-torch's fast path in evaluation does not exist here, and no nested tensors: padded positions get what
-the layers compute for them (torch's encoder in evaluation under `no_grad` may return 0 there).
+torch's fast path in evaluation does not exist here, nor do nested tensors: padded positions get
+what the layers compute for them (torch's encoder in evaluation under `no_grad` may return 0 there).
+
+Source: Vaswani et al., Attention Is All You Need, 2017.
 """
 
 from __future__ import annotations
@@ -188,9 +190,7 @@ class Transformer(Module):
         )
 
     @staticmethod
-    def generate_square_subsequent_mask(
-        sz: int, device: Any = None, dtype: Any = None
-    ) -> Tensor:
+    def generate_square_subsequent_mask(sz: int, device: Any = None, dtype: Any = None) -> Tensor:
         """The causal mask `(sz, sz)`: -inf above the diagonal, 0 elsewhere."""
         return _generate_square_subsequent_mask(sz, device, dtype)
 
