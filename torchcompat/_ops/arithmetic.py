@@ -358,7 +358,7 @@ def hypot(input: Array, other: Array) -> Array:
     return cast(jnp.hypot(a, b), to)
 
 
-@op(*POINTWISE, check=tensors_only("nextafter", "input", "other"))
+@op(*POINTWISE, differentiable=False, check=tensors_only("nextafter", "input", "other"))
 def nextafter(input: Array, other: Array) -> Array:
     """The next value after `input` in the direction of `other`."""
     check_broadcast(input, other)

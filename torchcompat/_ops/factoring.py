@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import numpy as np
 from jax import lax
@@ -17,16 +19,23 @@ Bound = Number | Array | None
 
 def _cholesky(name: str, x: Array, upper: bool) -> jax.Array:
     matrices(name, x, square=True)
-    if upper:
-        # torch reads the half that it is asked to write.
-        return jnp.conj(_lower(jnp.conj(x.swapaxes(-1, -2)))).swapaxes(-1, -2)
-    return _lower(x)
+    # torch reads the half that it is asked to write.
+    found = lax.linalg.cholesky(mirrored(x, not upper), symmetrize_input=False)
+    return _dagger(found) if upper else found
 
 
-def _lower(x: jax.Array) -> jax.Array:
-    held = jnp.tril(x)
-    mirrored = held + jnp.conj(jnp.tril(x, -1)).swapaxes(-1, -2)
-    return lax.linalg.cholesky(mirrored, symmetrize_input=False)
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def mirrored(x: jax.Array, lower: bool) -> jax.Array:
+    """The Hermitian matrix of which `x` holds the lower or the upper half."""
+    half = jnp.tril(x) if lower else _dagger(jnp.triu(x))
+    return jnp.tril(half, -1) + _dagger(half)
+
+
+@mirrored.defjvp
+def _mirrored_jvp(lower: bool, primals: tuple, tangents: tuple) -> tuple:
+    """Both halves count alike, as if the matrix had been Hermitian to begin with: so does torch."""
+    (x,), (step,) = primals, tangents
+    return mirrored(x, lower), (step + _dagger(step)) / 2
 
 
 @op("torch", "method")
@@ -117,21 +126,14 @@ def linalg_svdvals(A: Array, *, driver: str | None = None) -> Array:
 def linalg_eigh(A: Array, UPLO: str = "L") -> tuple[Array, Array]:
     """Eigenvalues (in rising order) and eigenvectors of Hermitian matrices."""
     matrices("linalg.eigh", A, square=True)
-    return tuple(jnp.linalg.eigh(_hermitian(A, UPLO), symmetrize_input=False))  # type: ignore[return-value]
+    return tuple(jnp.linalg.eigh(mirrored(A, UPLO.upper() == "L"), symmetrize_input=False))  # type: ignore[return-value]
 
 
 @op("linalg")
 def linalg_eigvalsh(A: Array, UPLO: str = "L") -> Array:
     """The eigenvalues of Hermitian matrices, in rising order."""
     matrices("linalg.eigvalsh", A, square=True)
-    return jnp.linalg.eigh(_hermitian(A, UPLO), symmetrize_input=False)[0]
-
-
-def _hermitian(x: Array, half: str) -> jax.Array:
-    """The Hermitian matrix of which `x` holds the lower ("L") or upper ("U") half."""
-    lower = jnp.tril(x) if half.upper() == "L" else jnp.conj(jnp.triu(x)).swapaxes(-1, -2)
-    strict = jnp.tril(lower, -1)
-    return strict + jnp.conj(lower).swapaxes(-1, -2)
+    return jnp.linalg.eigh(mirrored(A, UPLO.upper() == "L"), symmetrize_input=False)[0]
 
 
 @op("linalg", returns="eigenvalues eigenvectors")
@@ -164,7 +166,7 @@ def _singular(x: Array, hermitian: bool) -> tuple[jax.Array, jax.Array, jax.Arra
     """`U`, singular values and `V^H`; of Hermitian matrices by their eigenvalues."""
     if not hermitian:
         return tuple(jnp.linalg.svd(x, full_matrices=False))  # type: ignore[return-value]
-    values, vectors = jnp.linalg.eigh(_hermitian(x, "L"), symmetrize_input=False)
+    values, vectors = jnp.linalg.eigh(mirrored(x, True), symmetrize_input=False)
     return vectors * jnp.sign(values)[..., None, :], jnp.abs(values), _dagger(vectors)
 
 
@@ -195,9 +197,30 @@ def linalg_pinv(
     matrices("linalg.pinv", A)
     if 0 in A.shape:
         return jnp.zeros((*A.shape[:-2], A.shape[-1], A.shape[-2]), A.dtype)
-    u, s, vh = _singular(A, hermitian)
-    kept = s > _tolerance(A, s, atol, rcond if rtol is None else rtol)
-    return product(_dagger(vh) * _inverted(s, kept, A)[..., None, :], _dagger(u))
+    return _pseudo_inverse(A, atol, rcond if rtol is None else rtol, hermitian)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
+def _pseudo_inverse(x: jax.Array, atol: Bound, rtol: Bound, hermitian: bool) -> jax.Array:
+    u, s, vh = _singular(x, hermitian)
+    kept = s > _tolerance(x, s, atol, rtol)
+    return product(_dagger(vh) * _inverted(s, kept, x)[..., None, :], _dagger(u))
+
+
+@_pseudo_inverse.defjvp
+def _pseudo_inverse_jvp(hermitian: bool, primals: tuple, tangents: tuple) -> tuple:
+    """By the inverse itself, since singular vectors have no slope where singular values meet.
+
+    Source: Golub and Pereyra, "The differentiation of pseudo-inverses and nonlinear least squares
+    problems whose variables separate", 1973.
+    """
+    x, step = primals[0], tangents[0]
+    p = _pseudo_inverse(*primals, hermitian)
+    left = jnp.eye(x.shape[-2], dtype=x.dtype) - product(x, p)
+    right = jnp.eye(x.shape[-1], dtype=x.dtype) - product(p, x)
+    change = product(product(p, _dagger(p)), product(_dagger(step), left))
+    change += product(product(right, _dagger(step)), product(_dagger(p), p))
+    return p, change - product(p, product(step, p))
 
 
 @op("torch", "method")

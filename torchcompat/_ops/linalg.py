@@ -51,7 +51,7 @@ def _inv(name: str, x: Array) -> jax.Array:
 
 def _det(name: str, x: Array) -> jax.Array:
     matrices(name, x, square=True)
-    return jnp.linalg.det(x)
+    return jnp.linalg.det(x) if x.size else jnp.ones(x.shape[:-2], x.dtype)
 
 
 def _slogdet(name: str, x: Array) -> tuple[jax.Array, jax.Array]:

@@ -16,15 +16,33 @@ from torchcompat._ops._registry import Array, op
 _BOTH = (*POINTWISE, "special")
 
 
+@jax.custom_jvp
 def _digamma(x: jax.Array) -> jax.Array:
     return jnp.where(x == 0, -jnp.copysign(jnp.inf, x), lax.digamma(x))
+
+
+@_digamma.defjvp
+def _digamma_jvp(primals: tuple, tangents: tuple) -> tuple:
+    (x,), (step,) = primals, tangents
+    return _digamma(x), step * _polygamma(1, x)
+
+
+@jax.custom_jvp
+def _lgamma(x: jax.Array) -> jax.Array:
+    return lax.lgamma(x)
+
+
+@_lgamma.defjvp
+def _lgamma_jvp(primals: tuple, tangents: tuple) -> tuple:
+    (x,), (step,) = primals, tangents
+    return _lgamma(x), step * _digamma(x)
 
 
 _UNARY = {
     "erf": (lax.erf, _BOTH, "The error function."),
     "erfc": (lax.erfc, _BOTH, "One minus the error function."),
     "erfinv": (lax.erf_inv, _BOTH, "The inverse of the error function."),
-    "lgamma": (lax.lgamma, POINTWISE, "The logarithm of the magnitude of the gamma function."),
+    "lgamma": (_lgamma, POINTWISE, "The logarithm of the magnitude of the gamma function."),
     "digamma": (_digamma, _BOTH, "The derivative of `lgamma`."),
     "i0": (jsp.i0, _BOTH, "The modified Bessel function of the first kind, order 0."),
     "i0e": (jsp.i0e, ("special",), "`exp(-|x|) * i0(x)`."),
@@ -37,7 +55,7 @@ _UNARY = {
 }
 for _name, (_compute, _faces, _doc) in _UNARY.items():
     float_unary(_name, _compute, _doc, _faces)
-float_unary("gammaln", lax.lgamma, _UNARY["lgamma"][2], ("special",), grad="LgammaBackward0")
+float_unary("gammaln", _lgamma, _UNARY["lgamma"][2], ("special",), grad="LgammaBackward0")
 float_unary("psi", _digamma, _UNARY["digamma"][2], ("special",), grad="DigammaBackward0")
 
 
@@ -120,7 +138,7 @@ def mvlgamma(input: Array, p: int) -> Array:
     x = float_input(input)
     steps = jnp.arange(p, dtype=x.dtype) / 2
     rest = p * (p - 1) / 4 * math.log(math.pi)
-    return cast(lax.lgamma(x[..., None] - steps).sum(-1) + rest, operands(x)[1])
+    return cast(_lgamma(x[..., None] - steps).sum(-1) + rest, operands(x)[1])
 
 
 @op("special")

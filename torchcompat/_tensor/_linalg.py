@@ -123,7 +123,8 @@ def _singular(matrices: np.ndarray) -> str | None:
 def _unsolvable(matrices: np.ndarray) -> str | None:
     for place, matrix in _each(matrices):
         if _zero_pivot(matrix) is not None:
-            return f"torch.linalg.solve: {place}The solver failed because the input matrix is singular."
+            text = "The solver failed because the input matrix is singular."
+            return f"torch.linalg.solve: {place}{text}"
     return None
 
 
