@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+from jax.extend.core import jaxpr_as_fun
 
 from torchcompat._compile import _observe
 from torchcompat._compile._capture import Capture, Retrace
@@ -13,7 +14,6 @@ from torchcompat._compile._tree import Template
 from torchcompat._ops._registry import MIXED, Row
 from torchcompat._tensor import Tensor, wrap
 from torchcompat._tensor._graph import Node
-from torchcompat._tensor._dispatch import ARRAYS, holds
 from torchcompat._tensor._state import state
 
 
@@ -43,9 +43,9 @@ class Executable:
         self.tensors = tensors
         self.holders = list(holders)
         self.arguments = Template(arguments, [], keep=lambda leaf: False)
-        self.bare = not holds(Tensor, arguments) and holds(ARRAYS, arguments)
+        self.jitted: Callable | None = None
+        self.used: list[int] = []
         self.refresh()
-        self.jitted = jax.jit(self._program)
 
     def refresh(self) -> None:
         """Looks up the storages again: `tensor.data = other` gives a tensor another one.
@@ -55,10 +55,30 @@ class Executable:
         cells = {id(t._cell.root): t._cell.root for t in self.tensors}
         self.cells = [*cells.values(), *self.holders]
         whole = {id(t._cell): t for t in reversed(self.tensors) if t._layout is None}
-        self.owners = [whole.get(id(cell)) for cell in self.cells]
+        self.owners = [whole.get(id(self.cells[i])) for i in self.used]
+        self.inputs = [self.cells[i] for i in self.used]
 
-    def _program(self, values: list, arrays: list) -> tuple[list, list]:
-        """What is traced: state and arguments in, outputs and written state out."""
+    def _build(self, arrays: list) -> Callable:
+        """Traces the function; the program takes only the state that it reads."""
+        values = [cell.value for cell in self.cells]
+        closed = jax.jit(self._program).trace(values, arrays).jaxpr
+        jaxpr, count = closed.jaxpr, len(values)
+        read = {id(v) for equation in jaxpr.eqns for v in equation.invars}
+        read |= set(map(id, jaxpr.outvars))
+        self.used = [i for i, v in enumerate(jaxpr.invars[:count]) if id(v) in read]
+        self.refresh()
+        whole = jaxpr_as_fun(closed)
+
+        def program(state: list, arrays: list) -> list:
+            values: list[Any] = [None] * count
+            for i, value in zip(self.used, state):
+                values[i] = value
+            return whole(*values, *arrays)
+
+        return jax.jit(program)
+
+    def _program(self, values: list, arrays: list) -> list:
+        """What is traced: state and arguments in, outputs and then written state out."""
         capture = Capture(self.cells, values)
         with _observe.tracing(capture, self.verdicts), capture:
             outputs = self._run(capture, arrays)
@@ -70,7 +90,8 @@ class Executable:
             cell.value = None
         if self.adopt(capture):
             raise Retrace
-        return outputs, new_state
+        self.split = len(outputs)
+        return outputs + new_state
 
     def _run(self, capture: Capture, arrays: list) -> list:
         """Calls the function on tracers; notes how its results are boxed and what it wrote."""
@@ -99,15 +120,17 @@ class Executable:
     def __call__(self, leaves: list) -> Any:
         """Runs the program on the argument leaves (Tensors and arrays) and carries its state."""
         arrays = [x._read() if isinstance(x, Tensor) else x for x in leaves]
-        values = [cell.value for cell in self.cells]
         with jax.enable_x64(True):
-            outputs, new_state = self.jitted(values, arrays)
-        for i, value in zip(self.written, new_state):
+            if self.jitted is None:
+                self.jitted = self._build(arrays)
+            values = [cell.value for cell in self.inputs]
+            outputs = self.jitted(values, arrays)
+        for i, value in zip(self.written, outputs[self.split :]):
             self.cells[i].value = value
             self.cells[i].version += 1
         result = self._deliver(outputs, values, arrays, leaves)
-        if len(outputs) > self.delivered:
-            self._settle(outputs, leaves)
+        if self.split > self.delivered:
+            self._settle(outputs[: self.split], leaves)
         return result
 
     def _deliver(self, outputs: list, values: list, arrays: list, leaves: list) -> Any:
@@ -130,7 +153,7 @@ class Executable:
         """The compiled call as one recorded op."""
         row = Row(
             name="compiled_function",
-            fn=lambda values, arrays: self.jitted(values, arrays)[0],
+            fn=lambda values, arrays: self.jitted(values, arrays)[: self.delivered],
             names=("values", "arrays"),
             kinds=(MIXED, MIXED),
             grad_name="CompiledFunctionBackward",
