@@ -59,17 +59,18 @@ def _conv_nd(n: int, input, weight, bias, stride, padding, dilation, groups) -> 
     if input.ndim == n + 1:
         batched = _conv_nd(n, input[None], weight, bias, stride, padding, dilation, groups)
         return batched[0]
-    spatial = _spatial_rank(weight)
+    spatial = spatial_rank(weight)
     stride = per_dimension("stride", stride, n, spatial)
     dilation = per_dimension("dilation", dilation, n, spatial)
     kernel = weight.shape[2:]
     pads = _pads(padding, n, spatial, stride, dilation, kernel)
     _check(input, weight, bias, groups, stride, pads, dilation)
-    out = _correlate(input, weight, stride, pads, dilation, groups)
+    out = correlate(input, weight, stride, pads, dilation, groups)
     return out if bias is None else out + bias.reshape(-1, *(1,) * n)
 
 
-def _spatial_rank(weight: Array) -> int:
+def spatial_rank(weight: Array) -> int:
+    """The number of dimensions that a kernel passes over."""
     if weight.ndim < 3:
         raise RuntimeError("weight should have at least three dimensions")
     return weight.ndim - 2
@@ -129,7 +130,7 @@ def _check(input, weight, bias, groups, stride, pads, dilation) -> None:
             f"{out_channels} elements, but got bias of size {sizes(bias)} instead"
         )
     _check_room(input, weight, pads, dilation)
-    _check_types(input, weight, bias)
+    check_types("slow_conv2d_cpu", input, weight, bias)
 
 
 def _check_room(input: Array, weight: Array, pads, dilation) -> None:
@@ -143,12 +144,13 @@ def _check_room(input: Array, weight: Array, pads, dilation) -> None:
         )
 
 
-def _check_types(input: Array, weight: Array, bias: Array | None) -> None:
+def check_types(kernel: str, input: Array, weight: Array, bias: Array | None) -> None:
+    """Raises torch's errors where the types differ, or `kernel` is not built for them."""
     if bias is not None and bias.dtype != input.dtype:
         raise RuntimeError(
             f"Input type ({cpp_name(input)}) and bias type ({cpp_name(bias)}) should be the same"
         )
-    require_kernel("slow_conv2d_cpu", input, "floating", "complex", "integer")
+    require_kernel(kernel, input, "floating", "complex", "integer")
     if weight.dtype == input.dtype:
         return
     if input.dtype.name not in ("float32", "bfloat16", "complex64", "complex128"):
@@ -166,34 +168,53 @@ def _check_types(input: Array, weight: Array, bias: Array | None) -> None:
     )
 
 
-def _correlate(x: Array, weight: Array, stride, pads, dilation, groups: int) -> Array:
+def correlate(
+    x: Array,
+    weight: Array,
+    stride,
+    pads,
+    dilation,
+    groups: int,
+    spread: Sequence[int] | None = None,
+) -> Array:
+    """The sums of products as the kernel passes over a padded input.
+
+    Args:
+        pads: `(before, after)` of each dimension; negative ones take elements away.
+        spread: steps at which the input's elements lie, zeros between them; 1 by default.
+    """
+    spread = spread or (1,) * len(stride)
+
     def general(x: Array, weight: Array) -> Array:
         return lax.conv_general_dilated(
             x,
             weight,
             stride,
             pads,
+            lhs_dilation=spread,
             rhs_dilation=dilation,
             feature_group_count=groups,
             precision=lax.Precision.HIGHEST,
         )
 
     def shifted(x: Array, weight: Array) -> Array:
-        return _depthwise(x, weight, stride, pads, dilation)
+        return _depthwise(x, weight, stride, pads, dilation, spread)
 
     if groups == 1 or weight.shape[1] != 1:
         return general(x, weight)
     return lax.platform_dependent(x, weight, cpu=shifted, default=general)
 
 
-def _depthwise(x: Array, weight: Array, stride, pads, dilation) -> Array:
+def _depthwise(x: Array, weight: Array, stride, pads, dilation, spread) -> Array:
     """One input channel an output channel, as a sum of shifted products.
 
     XLA's CPU path takes 3 to 40 times as long for such a convolution (jax 0.10.2). The barrier
     keeps it from computing the padding again for each shift.
     """
     x = jnp.repeat(x, weight.shape[0] // x.shape[1], axis=1)
-    x = lax.optimization_barrier(jnp.pad(x, ((0, 0), (0, 0), *pads)))
+    widths = [(before, after, step - 1) for (before, after), step in zip(pads, spread)]
+    x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), (0, 0, 0), *widths])
+    x = lax.optimization_barrier(x)
     total = None
     for tap in itertools.product(*map(range, weight.shape[2:])):
         one = weight[(slice(None), 0, *tap)].reshape(1, -1, *(1,) * len(tap))
