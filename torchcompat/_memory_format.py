@@ -40,8 +40,8 @@ strided = layout("strided")
 _ORDERS = {channels_last: (0, 2, 3, 1), channels_last_3d: (0, 2, 3, 4, 1)}
 
 
-def order_of(wanted: memory_format, held: Layout) -> tuple[int, ...]:
-    """The dimensions of a tensor in the memory order that a format asks for, the outermost first.
+def strides_for(wanted: memory_format, held: Layout) -> tuple[int, ...]:
+    """The strides of a fresh tensor in a format, made from one that lies as `held`.
 
     Raises:
         RuntimeError: the format is for tensors of another rank.
@@ -49,19 +49,34 @@ def order_of(wanted: memory_format, held: Layout) -> tuple[int, ...]:
     size, stride, _ = held
     dims = range(len(size))
     if wanted is contiguous_format:
-        return tuple(dims)
+        return contiguous_strides(size)
     if wanted is preserve_format:
+        if is_dense(held):
+            return stride
         if any(s == 0 and n > 1 for n, s in zip(size, stride)):
-            return tuple(dims)
-        return tuple(sorted(dims, key=lambda d: -stride[d]))
+            return contiguous_strides(size)
+        return _strides_in(tuple(sorted(dims, key=lambda d: -stride[d])), size)
     order = _ORDERS[wanted]
     if len(order) != len(size):
         raise RuntimeError(f"required rank {len(order)} tensor to use {wanted.name} format")
-    return order
+    return _strides_in(order, size)
 
 
-def strides_in(order: tuple[int, ...], size: tuple[int, ...]) -> tuple[int, ...]:
-    """Dense strides for `size` with the dimensions in memory order `order`."""
+def is_dense(held: Layout) -> bool:
+    """Whether the elements fill a range of memory, in whatever order, each in a place of its own."""
+    size, stride, _ = held
+    if 0 in size:
+        return True
+    packed = 1
+    for s, n in sorted((s, n) for n, s in zip(size, stride) if n > 1):
+        if s != packed:
+            return False
+        packed *= n
+    return True
+
+
+def _strides_in(order: tuple[int, ...], size: tuple[int, ...]) -> tuple[int, ...]:
+    """Dense strides for `size` with the dimensions in memory order `order`, the outermost first."""
     packed = dict(zip(order, contiguous_strides(tuple(size[d] for d in order))))
     return tuple(packed[d] for d in range(len(size)))
 
@@ -74,4 +89,4 @@ def lies_in(wanted: memory_format, held: Layout) -> bool:
         return is_contiguous(held)
     if len(order) != len(size):
         return False
-    return all(n == 1 or s == want for n, s, want in zip(size, stride, strides_in(order, size)))
+    return all(n == 1 or s == want for n, s, want in zip(size, stride, _strides_in(order, size)))

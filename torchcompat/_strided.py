@@ -24,11 +24,11 @@ class _Plan(NamedTuple):
 
     Attributes:
         span: `(start, length)` of the range of the flat storage that is folded, None for all of it.
-        grid: sizes after folding, the outermost first; the last is what the innermost step skips.
-        steps: for each dimension of the grid but the last, its step in elements.
+        grid: sizes after folding, the outermost first, and what the innermost step skips if not 1.
+        steps: the step in elements of each dimension of the grid but that last one.
         starts: where the window starts in each dimension of the grid.
         lengths: the window's sizes.
-        axes: for each dimension of the grid but the last, the view's dimension that it is.
+        axes: for each step, the view's dimension that it is.
     """
 
     span: tuple[int, int] | None
@@ -66,7 +66,9 @@ def _fold(total: int, offset: int, levels: list[tuple[int, int]], extent: int) -
             return None
         total = step
     lengths = [length for _, length in levels]
-    return (*grid, total), tuple(s for s, _ in levels), (*starts, offset), (*lengths, 1)
+    if not levels or total > 1:
+        grid, starts, lengths = [*grid, total], [*starts, offset], [*lengths, 1]
+    return tuple(grid), tuple(s for s, _ in levels), tuple(starts), tuple(lengths)
 
 
 def _to_grid(storage: jax.Array, plan: _Plan) -> jax.Array:
@@ -79,7 +81,7 @@ def _to_grid(storage: jax.Array, plan: _Plan) -> jax.Array:
         missing = n * step - x.shape[-1]
         x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0)] * (x.ndim - 1) + [(0, missing, 0)])
         x = x.reshape(*x.shape[:-1], n, step)
-    return x
+    return x.reshape(plan.grid)
 
 
 def _divides(step: int, n: int) -> bool:
@@ -91,6 +93,7 @@ def _from_grid(grid: jax.Array, plan: _Plan, shape: tuple[int, ...]) -> jax.Arra
     total = math.prod(shape)
     if grid.size == total:
         return grid.reshape(shape)
+    grid = grid.reshape(*plan.grid[: len(plan.steps)], plan.steps[-1])
     for room in reversed((total, *plan.steps[:-1])):
         grid = grid.reshape(*grid.shape[:-2], -1)[..., :room]
     return grid.reshape(shape)
@@ -132,7 +135,7 @@ def _read(storage: jax.Array, plan: _Plan, size: tuple[int, ...]) -> jax.Array:
         storage = _cut(storage.reshape(-1), plan.span[:1], plan.span[1:])
     part = _cut(_to_grid(storage, plan), plan.starts, plan.lengths)
     order = sorted(range(len(plan.axes)), key=lambda i: plan.axes[i])
-    part = part.reshape(part.shape[:-1]).transpose(order)
+    part = part.reshape(part.shape[: len(order)]).transpose(order)
     slim = tuple(size[d] if d in plan.axes else 1 for d in range(len(size)))
     return jnp.broadcast_to(part.reshape(slim), size)
 
@@ -147,7 +150,7 @@ def _write(storage: jax.Array, value: jax.Array, plan: _Plan, layout: Layout) ->
     value = value[tuple(0 if s == 0 else slice(None) for s in stride)]
     order = sorted(plan.axes)
     value = value.reshape([size[d] for d in order])
-    value = value.transpose([order.index(d) for d in plan.axes])[..., None]
+    value = value.transpose([order.index(d) for d in plan.axes]).reshape(plan.lengths)
     return _from_grid(_paste(_to_grid(storage, plan), value, plan.starts), plan, storage.shape)
 
 

@@ -191,7 +191,7 @@ def partial(row: Row, static: tuple, fills: tuple) -> Callable:
         fills: positions of the traced arguments, in order.
     """
     positional = len(row.names) - row.kwonly
-    annotations = inspect.unwrap(row.fn).__annotations__
+    annotations = getattr(inspect.unwrap(row.fn), "__annotations__", {})
     for position, value in static:
         check_int(row.name, annotations, row.names, position, value)
 

@@ -158,23 +158,19 @@ def squeeze_dims(input: Layout, dim: tuple[int, ...]) -> Layout:
 @view_op()
 def expand(input: Layout, size: tuple[int, ...]) -> Layout:
     """Broadcast to `size` without a copy; -1 keeps a dimension's size."""
-    old, lead = input[0], len(size) - len(input[0])
-    full = []
-    for i, n in enumerate(size):
-        if i < lead:
-            if n < 0:
-                raise RuntimeError(
-                    f"The expanded size of the tensor ({n}) isn't allowed in a leading, "
-                    f"non-existing dimension {i}"
-                )
-            full.append(n)
-            continue
-        have = old[i - lead]
-        full.append(have if n == -1 else n)
-        if have not in (1, full[-1]):
+    old, lead, full = input[0], len(size) - len(input[0]), list(size)
+    for i in reversed(range(len(size))):
+        if i < lead and size[i] < 0:
             raise RuntimeError(
-                f"The expanded size of the tensor ({n}) must match the existing size ({have}) at "
-                f"non-singleton dimension {i}.  Target sizes: {list(size)}.  "
+                f"The expanded size of the tensor ({size[i]}) isn't allowed in a leading, "
+                f"non-existing dimension {i}"
+            )
+        have = 1 if i < lead else old[i - lead]
+        full[i] = have if size[i] == -1 else size[i]
+        if have not in (1, full[i]):
+            raise RuntimeError(
+                f"The expanded size of the tensor ({size[i]}) must match the existing size ({have}) "
+                f"at non-singleton dimension {i}.  Target sizes: {list(size)}.  "
                 f"Tensor sizes: {list(old)}"
             )
     return _layout.expanded(input, tuple(full))

@@ -49,6 +49,11 @@ class Cell:
         self.version += 1
 
 
+def traced_here(result: Any, source: Any) -> bool:
+    """Whether `result` belongs to a trace that `source` does not: it must not be kept with it."""
+    return isinstance(result, jax.core.Tracer) and not isinstance(source, jax.core.Tracer)
+
+
 class DerivedCell(Cell):
     """A storage that is another's under some reading of it: writes go to that other one.
 
@@ -69,7 +74,10 @@ class DerivedCell(Cell):
     def value(self) -> Any:
         held = self.root.value
         if self._seen is not held:
-            self._cache, self._seen = self._derived(held), held
+            derived = self._derived(held)
+            if traced_here(derived, held):
+                return derived
+            self._cache, self._seen = derived, held
         return self._cache
 
     @property

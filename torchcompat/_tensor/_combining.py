@@ -100,7 +100,7 @@ def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
         tensors = tuple(tensors[0])
     check_broadcast(*tensors)
     size = tuple(broadcast_shapes(*(x.shape for x in tensors)))
-    return tuple(x.expand(size) for x in tensors)
+    return tuple(x if tuple(x.shape) == size else x.expand(size) for x in tensors)
 
 
 @lifted

@@ -83,10 +83,13 @@ def check_inplace(target: Tensor) -> None:
         )
 
 
-def write(target: Tensor, result: Any) -> Tensor:
+def write(target: Tensor, result: Any, uniform: bool = False) -> Tensor:
     """Stores `result` in `target`: broadcast to its size, cast to its type, seen by all its aliases.
 
     The target takes over the result's place in the graph.
+
+    Args:
+        uniform: the elements are all one value, so it does not matter if some share memory.
     """
     shape, kind = tuple(target.shape), target.dtype.numpy
     if isinstance(target._cell.value, jax.ShapeDtypeStruct):
@@ -96,15 +99,19 @@ def write(target: Tensor, result: Any) -> Tensor:
         if result.dtype is not target.dtype or result.shape != target.shape:
             result = result.expand(shape).to(target.dtype)
         note = writing(target, result)
-        target._write(result._read())
+        target._write(result._read(), uniform)
         note()
         return target
     value = result._read() if isinstance(result, Tensor) else result
     if value.dtype != kind or tuple(value.shape) != shape:
         with jax.enable_x64(True):
             value = jax.numpy.broadcast_to(value, shape).astype(kind)
-    target._write(value)
+    target._write(value, uniform)
     return target
+
+
+# What writes one value everywhere may write to elements that share memory.
+_UNIFORM = {"fill", "zero"}
 
 
 def _inplace(row: Row, args: tuple) -> Any:
@@ -121,14 +128,19 @@ def _inplace(row: Row, args: tuple) -> Any:
             f"output with shape {list(target.shape)} doesn't match the broadcast shape "
             f"{list(result.shape)}"
         )
-    return write(target, result)
+    return write(target, result, row.name in _UNIFORM)
 
 
 def _inplace_view(row: Row, args: tuple) -> Tensor:
     """`t_`, `squeeze_`, `transpose_` ...: the same storage under another layout."""
     target = args[0]
     check_inplace(target)
-    return relayout(target, _dispatch.call(row, args))
+    try:
+        view = _dispatch.call(row, args)
+    except RuntimeError as error:
+        # torch names the method that was called.
+        raise RuntimeError(str(error).replace(f"{row.name}()", f"{row.name}_()", 1)) from None
+    return relayout(target, view)
 
 
 def relayout(target: Tensor, view: Tensor) -> Tensor:

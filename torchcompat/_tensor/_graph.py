@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+from jax import numpy as jnp
 
 from torchcompat import _strided
 from torchcompat._ops._registry import LIST, STATIC, TRACED, Row
@@ -206,20 +208,38 @@ def marked(tensors: list[Tensor]) -> tuple[list[Tensor], Node | None]:
 # -- views: their place in the graph follows their base ---------------------------------------------
 
 
-# An alias as a function of its base, and a base after a write through an alias.
+def _unfold_base(base: jax.Array, frame: tuple | None) -> jax.Array:
+    """The storage of a base, from its values; `frame` is the storage's size and the base's layout."""
+    if frame is None:
+        return base
+    total, layout = frame
+    return _strided.write(jnp.zeros(total, base.dtype), base, layout)
+
+
+def _alias_of_base(base: jax.Array, frame: tuple | None, layout: Any) -> jax.Array:
+    """An alias as a function of its base."""
+    return _strided.read(_unfold_base(base, frame), layout)
+
+
+def _base_with_alias(base: jax.Array, value: jax.Array, frame: tuple | None, layout: Any) -> jax.Array:
+    """A base after a write through an alias."""
+    storage = _strided.write(_unfold_base(base, frame), value, layout)
+    return storage if frame is None else _strided.read(storage, frame[1])
+
+
 _ALIAS = Row(
     name="alias_of_base",
-    fn=_strided.read,
-    names=("base", "layout"),
-    kinds=(TRACED, STATIC),
+    fn=_alias_of_base,
+    names=("base", "frame", "layout"),
+    kinds=(TRACED, STATIC, STATIC),
     grad_name="AsStridedBackward0",
 )
 _SCATTER = Row(
     name="base_with_alias",
-    fn=_strided.write,
-    names=("base", "value", "layout"),
-    kinds=(TRACED, TRACED, STATIC),
-    grad_name="CopySlices",
+    fn=_base_with_alias,
+    names=("base", "value", "frame", "layout"),
+    kinds=(TRACED, TRACED, STATIC, STATIC),
+    grad_name="torch::autograd::CopySlices",
 )
 
 
@@ -232,21 +252,23 @@ def renew(view: Tensor) -> None:
     base = view._is_view_of
     if base._requires_grad:
         source = jax.ShapeDtypeStruct(tuple(base.shape), base._cell.value.dtype)
-        node = Node(_ALIAS, [source], [_within(view, base)], [base])
+        node = Node(_ALIAS, [source], _within(view, base), [base])
         node.made(view, 0, tuple(view.shape), source.dtype)
 
 
-def _within(view: Tensor, base: Tensor) -> Any:
-    """The view's layout over its base's elements.
+def _within(view: Tensor, base: Tensor) -> list:
+    """The base's frame in its storage (None where it is the whole, in order) and the view's layout.
 
     Raises:
-        NotImplementedError: the base is no whole storage in order, or of another type.
+        NotImplementedError: the view is of another type than the base.
     """
-    if base._layout is not None or view._cell is not base._cell:
+    if view._cell is not base._cell:
         raise NotImplementedError(
-            "in-place write through a view of a strided or reinterpreted tensor that requires grad"
+            "in-place write through a view under another dtype of a tensor that requires grad"
         )
-    return view._layout_now()
+    total = math.prod(base._cell.value.shape)
+    frame = None if base._layout is None else (total, base._layout)
+    return [frame, view._layout_now()]
 
 
 Tensor._renew = renew
@@ -262,7 +284,6 @@ def writing(target: Tensor, result: Tensor) -> Callable[[], None]:
             target._requires_grad = result._requires_grad
 
         return take_over
-    layout = _within(target, base)
-    node = Node(_SCATTER, [base._read(), result._read()], [layout], [base, result])
-    value = base._cell.value
-    return lambda: node.made(base, 0, tuple(value.shape), value.dtype)
+    place = _within(target, base)
+    node = Node(_SCATTER, [base._read(), result._read()], place, [base, result])
+    return lambda: node.made(base, 0, tuple(base.shape), base._cell.value.dtype)

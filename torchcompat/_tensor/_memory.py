@@ -27,22 +27,26 @@ def _check_format(name: str, wanted: Any) -> None:
         )
 
 
-def arrange(tensor: Tensor, order: tuple[int, ...]) -> Tensor:
-    """Lays a fresh tensor (one that owns its storage) out in memory in the dimension order `order`."""
+def arrange(tensor: Tensor, strides: tuple[int, ...]) -> Tensor:
+    """Lays a fresh tensor (one that owns its storage) out in memory with the given dense strides."""
     size = tuple(tensor.shape)
-    strides = _memory_format.strides_in(order, size)
     if strides == _layout.contiguous_strides(size):
         return tensor
-    value = tensor._read()
-    if isinstance(value, jax.ShapeDtypeStruct):
-        packed = jax.ShapeDtypeStruct((value.size,), value.dtype)
-    else:
-        with jax.enable_x64(True):
-            packed = jnp.transpose(value, order)
+    value = packed = tensor._read()
+    if not _layout.is_contiguous((size, strides, 0)):
+        order = sorted(range(len(size)), key=lambda d: (-strides[d], -size[d]))
+        packed = _transposed(value, order)
     arranged = from_cell(Cell(packed), size, strides)
     tensor._cell, tensor._layout = arranged._cell, arranged._layout
     tensor._cache, tensor._seen = value, packed
     return tensor
+
+
+def _transposed(value: Any, order: list[int]) -> Any:
+    if isinstance(value, jax.ShapeDtypeStruct):
+        return jax.ShapeDtypeStruct(tuple(value.shape[d] for d in order), value.dtype)
+    with jax.enable_x64(True):
+        return jnp.transpose(value, order)
 
 
 @method
@@ -54,11 +58,7 @@ def clone(input: Tensor, *, memory_format: Any = preserve_format) -> Tensor:
     """
     wanted = preserve_format if memory_format is None else memory_format
     _check_format("clone", wanted)
-    held = input._layout_now()
-    if _layout.is_contiguous(held) and wanted is preserve_format:
-        return ops.clone(input)
-    order = _memory_format.order_of(wanted, held)
-    return arrange(ops.clone(input), order)
+    return arrange(ops.clone(input), _memory_format.strides_for(wanted, input._layout_now()))
 
 
 @method
@@ -70,7 +70,7 @@ def contiguous(input: Tensor, memory_format: Any = contiguous_format) -> Tensor:
         raise RuntimeError("preserve memory format is unsupported by the contiguous operator")
     if _memory_format.lies_in(memory_format, held):
         return input
-    return arrange(ops.clone(input), _memory_format.order_of(memory_format, held))
+    return arrange(ops.clone(input), _memory_format.strides_for(memory_format, held))
 
 
 @method
@@ -83,7 +83,8 @@ def is_contiguous(self: Tensor, memory_format: Any = contiguous_format) -> bool:
 @method
 def dim_order(self: Tensor) -> tuple[int, ...]:
     """The dimensions in memory order, the outermost first."""
-    return _memory_format.order_of(preserve_format, self._layout_now())
+    stride = self.stride()
+    return tuple(sorted(range(len(stride)), key=lambda d: -stride[d]))
 
 
 # -- another storage -----------------------------------------------------------------------------
@@ -128,8 +129,8 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = contiguous_format) -
     cell = self._cell
     if needed > math.prod(cell.value.shape):
         cell = grown(cell, needed)
-    order = _memory_format.order_of(memory_format, _layout.contiguous(size))
-    return adopt(self, cell, (size, _memory_format.strides_in(order, size), offset))
+    strides = _memory_format.strides_for(memory_format, _layout.contiguous(size))
+    return adopt(self, cell, (size, strides, offset))
 
 
 @method

@@ -221,8 +221,8 @@ def _transposed_mT(self: Tensor) -> Tensor:
     return ops.transpose(self, -2, -1)
 
 
-def _conjugated(transposed: Tensor) -> Tensor:
-    return transposed.conj() if transposed.dtype.is_complex else transposed
+def _conjugated(self: Tensor) -> Tensor:
+    return self.conj() if self.dtype.is_complex else self
 
 
 def _transposed_H(self: Tensor) -> Tensor:
@@ -232,13 +232,13 @@ def _transposed_H(self: Tensor) -> Tensor:
             f"tensor.H is only supported on matrices (2-D tensors). Got {self.ndim}-D tensor."
             + (" For batches of matrices, consider using tensor.mH" if self.ndim > 2 else "")
         )
-    return _conjugated(ops.transpose(self, 0, 1) if self.ndim else self)
+    return ops.transpose(_conjugated(self), 0, 1) if self.ndim else _conjugated(self)
 
 
 def _transposed_mH(self: Tensor) -> Tensor:
     """The last two dimensions exchanged, conjugated."""
     _check_matrices(self, "mH")
-    return _conjugated(ops.transpose(self, -2, -1))
+    return ops.transpose(_conjugated(self), -2, -1)
 
 
 @method

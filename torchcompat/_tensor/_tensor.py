@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from torchcompat import _device, _dtype, _layout, _strided
-from torchcompat._tensor._cell import Cell, detached
+from torchcompat._tensor._cell import Cell, detached, traced_here
 from torchcompat._tensor._state import epoch, state
 
 
@@ -97,20 +97,23 @@ class Tensor:
         if self._layout is None:
             return value
         if self._seen is not value:
-            self._cache = _read_layout(value, self._layout)
-            self._seen = value
+            part = _read_layout(value, self._layout)
+            if traced_here(part, value):
+                return part
+            self._cache, self._seen = part, value
             if capture is not None:
                 capture.cached(self)
         return self._cache
 
-    def _write(self, value: jax.Array) -> None:
+    def _write(self, value: jax.Array, uniform: bool = False) -> None:
         """Writes `value` (of this tensor's shape and dtype) to the storage: every alias sees it."""
         if state.capture is not None:
             state.capture.met(self)
         if self._layout is None:
             self._cell.write(value)
             return
-        check_writable(self._layout)
+        if not uniform:
+            check_writable(self._layout)
         with jax.enable_x64(True):
             self._cell.write(_strided.write(self._cell.value, value, self._layout))
 
