@@ -78,8 +78,8 @@ def tensor_to_torch(x: Tensor, memo: dict) -> Any:
     """A torch tensor with the bits of `x`; torch must be installed."""
     torch = importlib.import_module("torch")
     kind = getattr(torch, x.dtype.name)
-    if x.device.type == "meta":
-        tensor = torch.empty(tuple(x.shape), dtype=kind, device="meta")
+    if x.device.type == "meta" or not x._cell.value.size:
+        tensor = torch.empty(tuple(x.shape), dtype=kind, device=x.device.type)
     else:
         key = ("cell", id(x._cell))
         if key not in memo:

@@ -59,8 +59,10 @@ LAYERS += [(lambda kind=kind: kind(dim=1), (2, 4)) for kind in (nn.Softmax, nn.L
 LAYERS += [(lambda: nn.GLU(), (2, 4)), (lambda: nn.Threshold(0.1, 2.0), (2, 4))]
 LAYERS += [
     (lambda name=name: getattr(nn, name)(), (2, 4), (2, 4))
-    for name in "L1Loss MSELoss SmoothL1Loss HuberLoss KLDivLoss SoftMarginLoss CosineSimilarity".split()
+    for name in "L1Loss MSELoss SmoothL1Loss HuberLoss SoftMarginLoss CosineSimilarity".split()
 ]
+
+LAYERS += [(lambda: nn.KLDivLoss(reduction="batchmean"), (2, 4), (2, 4))]
 
 
 def lower(layer, *specs):

@@ -91,7 +91,8 @@ def _check_nll(input: jax.Array, target: jax.Array, weight: jax.Array | None) ->
     _check_nll_sizes(input, target)
     kernel = "nll_loss_out_frame" if input.ndim < 3 else "nll_loss2d_forward_out_frame"
     require_kernel(kernel, input, "floating")
-    if dtype_of(target) not in (_dtype.int64, _dtype.uint8):
+    # int32 besides torch's two: JAX in its 32-bit default has no int64 labels to give.
+    if dtype_of(target) not in (_dtype.int64, _dtype.int32, _dtype.uint8):
         raise RuntimeError(f"expected target dtype to be Long or Byte, but got {scalar(target)}")
     _check_weight(input, weight, "")
     if weight is not None and dtype_of(weight) is not dtype_of(input):

@@ -1,5 +1,7 @@
 """Layers, in torch's own file names."""
 
+import sys as _sys
+
 from torchcompat.nn.modules.activation import *  # noqa: F403
 from torchcompat.nn.modules.adaptive import *  # noqa: F403
 from torchcompat.nn.modules.batchnorm import *  # noqa: F403
@@ -25,3 +27,17 @@ from torchcompat.nn.modules.transformer import *  # noqa: F403
 
 # Classes only: a star import must not carry the submodules `flatten`, `utils` and so on with it.
 __all__ = sorted(name for name, value in globals().items() if isinstance(value, type))
+
+# A class is at home in the file that lists it, as in torch, also where a private file defines it.
+for _name in __all__:
+    _class = globals()[_name]
+    _file = _sys.modules[_class.__module__]
+    if _file.__name__.rpartition(".")[2].startswith("_"):
+        _class.__module__ = next(
+            name
+            for name, module in _sys.modules.items()
+            if name.startswith(f"{__name__}.")
+            and not name.rpartition(".")[2].startswith("_")
+            and _name in getattr(module, "__all__", ())
+        )
+del _name, _class, _file
