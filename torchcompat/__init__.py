@@ -2,6 +2,8 @@
 # ruff: noqa: F403
 
 import math as _math
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
 
 from torchcompat import _ops as _ops
 from torchcompat import nn as nn
@@ -55,6 +57,11 @@ from torchcompat import random as random
 from torchcompat import special as special
 from torchcompat import serialization as serialization
 from torchcompat import utils as utils
+from torchcompat.nn._functional.rnn import gru as gru
+from torchcompat.nn._functional.rnn import lstm as lstm
+from torchcompat.nn._functional.rnn import lstm_cell as lstm_cell
+from torchcompat.nn._functional.rnn import rnn_relu as rnn_relu
+from torchcompat.nn._functional.rnn import rnn_tanh as rnn_tanh
 from torchcompat.nn.modules import *
 from torchcompat.nn.parameter import Buffer as Buffer
 from torchcompat.nn.parameter import Parameter as Parameter
@@ -69,3 +76,7 @@ globals().update(_BY_NAME)
 for _name, _function in _FUNCTIONS["torch"].items():
     globals().setdefault(_name, _function)
 del _name, _function
+
+if _TYPE_CHECKING:  # the functions of the op registry
+
+    def __getattr__(name: str) -> _Any: ...
