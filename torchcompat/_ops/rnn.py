@@ -268,7 +268,7 @@ def gru_cell(
     return _one_step("GRU", input, (hx,), w_ih, w_hh, b_ih, b_hh)[0]
 
 
-@op("torch")
+@op()
 def lstm_cell(
     input: Array,
     hx: Sequence[Array],

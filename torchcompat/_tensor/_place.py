@@ -121,8 +121,10 @@ def size_of(name: str, size: tuple) -> tuple[int, ...]:
             )
         dims.append(int(n))
     for n in dims:
+        if n < 0 and name == "zeros":
+            raise RuntimeError("zeros: Dimension size must be non-negative.")
         if n < 0:
-            raise RuntimeError(f"{name}: Dimension size must be non-negative.")
+            raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {dims}")
     return tuple(dims)
 
 

@@ -45,11 +45,16 @@ def legacy_get_enum(
     return get_enum(legacy_get_string(size_average, reduce, emit_warning))
 
 
-def settled(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
-    """The reduction that the three arguments of a loss amount to."""
+def settled(
+    size_average: bool | None, reduce: bool | None, reduction: str, *more: str
+) -> str:
+    """The reduction that the three arguments of a loss amount to; `more` are words it allows.
+
+    Raises:
+        ValueError: `reduction` is no word that the loss knows.
+    """
     if size_average is not None or reduce is not None:
         return legacy_get_string(size_average, reduce)
-    if reduction == "elementwise_mean":
-        get_enum(reduction)
-        return "mean"
-    return reduction
+    if reduction in more:
+        return reduction
+    return "mean" if get_enum(reduction) == 1 else reduction

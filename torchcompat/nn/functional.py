@@ -86,8 +86,15 @@ from torchcompat.nn._functional.pooling import (
     max_pool3d,
     max_pool3d_with_indices,
 )
+from torchcompat.nn._functional.resizing import (
+    interpolate,
+    upsample,
+    upsample_bilinear,
+    upsample_nearest,
+)
 from torchcompat.nn._functional.unfolding import unfold
 
 for _name, _function in _FUNCTIONS["functional"].items():
     globals().setdefault(_name, _function)
 del _name, _function
+_threshold = _FUNCTIONS["functional"]["threshold"]

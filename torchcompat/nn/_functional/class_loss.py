@@ -12,7 +12,7 @@ from torchcompat._tensor import ops
 from torchcompat._tensor._dispatch import lifted
 from torchcompat._tensor._tensor import Tensor
 from torchcompat.nn._functional.loss import host_values
-from torchcompat.nn._reduction import settled
+from torchcompat.nn._reduction import legacy_get_string, settled
 
 
 def _check_classes(input: Tensor, target: Tensor, ignore_index: int | None, text: str) -> None:
@@ -198,7 +198,8 @@ def multilabel_soft_margin_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """Binary cross entropy of each class's logit, averaged over the classes."""
-    reduction = settled(size_average, reduce, reduction)
+    if size_average is not None or reduce is not None:
+        reduction = legacy_get_string(size_average, reduce)
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not valid")
     return ops.multilabel_soft_margin_loss(input, target, weight, reduction)

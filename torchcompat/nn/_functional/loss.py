@@ -174,7 +174,7 @@ def kl_div(
             "'mean' will be changed to behave the same as 'batchmean' in the next major release.",
             stacklevel=2,
         )
-    reduction = settled(size_average, reduce, reduction)
+    reduction = settled(size_average, reduce, reduction, "batchmean")
     return ops.kl_div(input, target, reduction, log_target=log_target)
 
 

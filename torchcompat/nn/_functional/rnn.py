@@ -1,4 +1,4 @@
-"""Recurrent networks as functions: `torch.lstm`, `gru`, `rnn_tanh` and `rnn_relu`."""
+"""Recurrent networks as functions: `torch.lstm`, `gru`, `rnn_tanh`, `rnn_relu`, `lstm_cell`."""
 
 from __future__ import annotations
 
@@ -96,3 +96,20 @@ lstm = _face("lstm", "LSTM", "the final `h` and `c`, given as the tuple `hx`")
 gru = _face("gru", "GRU", "the final state")
 rnn_tanh = _face("rnn_tanh", "RNN_TANH", "the final state")
 rnn_relu = _face("rnn_relu", "RNN_RELU", "the final state")
+
+
+def lstm_cell(
+    input: Tensor,
+    hx: Sequence[Tensor],
+    w_ih: Tensor,
+    w_hh: Tensor,
+    b_ih: Tensor | None = None,
+    b_hh: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """One step of a long short-term memory; the gates are in the order i, f, g, o.
+
+    Args:
+        hx: `(h, c)`; the result is the next one.
+    """
+    h, c = ops.lstm_cell(input, hx, w_ih, w_hh, b_ih, b_hh)
+    return h, c

@@ -8,6 +8,7 @@ from typing import Any
 from torchcompat._tensor import Tensor, ops
 from torchcompat._tensor._creation import empty, zeros
 from torchcompat.nn import init
+from torchcompat.nn._functional.rnn import lstm_cell
 from torchcompat.nn.modules.module import Module
 from torchcompat.nn.parameter import Parameter
 
@@ -154,7 +155,7 @@ class LSTMCell(RNNCellBase):
         self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None
     ) -> tuple[Tensor, Tensor]:
         self._check_rank("input", input)
-        for i, one in enumerate(hx or ()):
+        for i, one in enumerate(() if hx is None else hx):
             self._check_rank(f"hx[{i}]", one)
         batched = input.ndim == 2
         if not batched:
@@ -166,7 +167,7 @@ class LSTMCell(RNNCellBase):
             raise TypeError(
                 "lstm_cell(): argument 'hx' (position 2) must be tuple of Tensors, not Tensor"
             )
-        h, c = ops.lstm_cell(input, hx, *self._weights)
+        h, c = lstm_cell(input, hx, *self._weights)
         return (h, c) if batched else (h.squeeze(0), c.squeeze(0))
 
 
