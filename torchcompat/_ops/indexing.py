@@ -22,6 +22,9 @@ def _spots(indices: Sequence[Array | None]) -> tuple:
 
 
 def _check_index(input: Array, indices: Sequence[Array | None], *rest: object) -> None:
+    rest = [n for n, i in zip(input.shape, indices) if i is None] + list(input.shape[len(indices) :])
+    if 0 in rest:
+        return
     position = 0
     for dim, index in enumerate(indices):
         if index is None:

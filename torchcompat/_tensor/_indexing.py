@@ -15,7 +15,6 @@ import numpy as np
 
 from torchcompat import _dtype, _layout, _strided
 from torchcompat._ops import indexing as _ops_indexing
-from torchcompat._ops import shape as _shape
 from torchcompat._ops._checks import known
 from torchcompat._ops._registry import ROWS, Row
 from torchcompat._ops.writing import check_number
@@ -113,12 +112,12 @@ def _parse(self: Tensor, index: Any) -> tuple[Steps, dict[int, Tensor]]:
         raise IndexError(f"too many indices for tensor of dimension {self.ndim}")
     steps: Steps = []
     advanced: dict[int, Tensor] = {}
-    # `dim` counts dimensions of the view, `source` those of the tensor, `shown` is what errors name.
-    dim = source = shown = 0
-    for item in items:
+    # `dim` counts dimensions of the view, `source` those of the tensor; errors name the position.
+    dim = source = 0
+    for position, item in enumerate(items):
         if item is Ellipsis:
             skipped, taken = self.ndim - taken, self.ndim
-            dim, source, shown = dim + skipped, source + skipped, shown + skipped
+            dim, source = dim + skipped, source + skipped
             continue
         if isinstance(item, Tensor) and not item.ndim and item.dtype not in _MASKS:
             item = _scalar(item)
@@ -126,7 +125,7 @@ def _parse(self: Tensor, index: Any) -> tuple[Steps, dict[int, Tensor]]:
             steps.append((_UNSQUEEZE, (dim,)))
             if item is not None:
                 advanced[dim] = _as_vector(item)
-            dim, shown = dim + 1, shown + 1
+            dim += 1
             continue
         covered = _covers(item)
         if isinstance(item, slice):
@@ -136,9 +135,9 @@ def _parse(self: Tensor, index: Any) -> tuple[Steps, dict[int, Tensor]]:
             _check_index_type(item)
             advanced[dim] = item
         else:
-            steps.append((_SELECT, (dim, _bounded(item, self.shape[source], shown))))
+            steps.append((_SELECT, (dim, _bounded(item, self.shape[source], position))))
             dim -= 1
-        dim, source, shown = dim + covered, source + covered, shown + covered
+        dim, source = dim + covered, source + covered
     return steps, advanced
 
 
@@ -340,19 +339,23 @@ def _store(self: Tensor, layout: _layout.Layout, value: Any) -> None:
 
 
 def _aligned(value: Tensor, size: tuple[int, ...], kind: _dtype.dtype) -> Tensor:
-    """A value of the right type, without the leading ones that it has too many, checked to fit."""
-    lead = value.ndim - len(size)
-    if lead > 0 and all(n == 1 for n in value.shape[:lead]):
-        value = value.reshape(tuple(value.shape[lead:]))
+    """A value of the right type without its leading ones, checked to fit."""
     if tuple(value.shape) != size:
-        if value.ndim > len(size):
-            value.expand(size)
-        _shape.expand(value._layout_now(), size)
+        value = _without_leading_ones(value)
+        value.expand(size)
     return value if value.dtype is kind else value.to(kind)
+
+
+def _without_leading_ones(value: Tensor) -> Tensor:
+    size = tuple(value.shape)
+    first = next((d for d, n in enumerate(size) if n != 1), len(size))
+    return value.reshape(size[first:]) if first else value
 
 
 def _put_advanced(self: Tensor, steps: Steps, advanced: dict[int, Tensor], value: Any) -> None:
     view = _apply(self, steps) if steps else self
+    if isinstance(value, Tensor):
+        value = _without_leading_ones(value)
     if len(advanced) == 1:
         ((dim, mask),) = advanced.items()
         if mask.dtype is _dtype.bool_ and _is_uniform(value, view.ndim - mask.ndim + 1, dim):
