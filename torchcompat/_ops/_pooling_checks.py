@@ -1,4 +1,7 @@
-"""What torch checks of the arguments of pooling, in its words."""
+"""What torch checks of the arguments of pooling, in its words.
+
+A kind is `avg`, `max`, or `max_values`: `max_pool1d` without indices, which is a kernel of its own.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +25,9 @@ _MAX_1D = {
 
 
 def _wrong_number(kind: str, n: int, name: str, got: int) -> RuntimeError:
-    title = f"{kind}_pool{n}d"
-    if n == 1 and kind == "max":
+    if kind == "max_values":
         return RuntimeError(f"{_MAX_1D[name]} of size 1 but got size {got}")
+    title = f"{kind}_pool{n}d"
     if n == 1:
         return RuntimeError(f"{title}() argument '{name}' should contain one int (got {got})")
     if kind == "avg" and n == 3:
@@ -65,8 +68,8 @@ def geometry(kind: str, n: int, kernel_size, stride, padding, dilation=None) -> 
 
 
 def _check_range(kind: str, n: int, kernel, stride, padding, dilation) -> None:
-    if kind == "max" and n == 1:
-        _check_range_max_1d(kernel[0], stride[0], padding[0], dilation[0])
+    if kind == "max_values":
+        _check_range_max_values(kernel[0], stride[0], padding[0], dilation[0])
         return
     if min(stride) <= 0:
         raise RuntimeError("stride should not be zero")
@@ -75,21 +78,42 @@ def _check_range(kind: str, n: int, kernel, stride, padding, dilation) -> None:
     if min(dilation) <= 0:
         got = _each("dilation", dilation)
         raise RuntimeError(f"dilation should be greater than zero, but got {got}")
-    for k, p in zip(kernel, padding):
+    for k, p, d in zip(kernel, padding, dilation):
         if p < 0:
             raise RuntimeError(f"pad must be non-negative, but got pad: {p}")
-        if p > k // 2:
+        if p > (d * (k - 1) + 1) // 2:
             raise RuntimeError(
                 "pad should be at most half of effective kernel size, "
-                f"but got pad={p}, kernel_size={k} and dilation={dilation[0]}"
+                f"but got pad={p}, kernel_size={k} and dilation={d}"
             )
+    if any(p > k // 2 for k, p in zip(kernel, padding)):
+        raise _wide_padding(kernel, padding)
+
+
+def _wide_padding(kernel: Sequence[int], padding: Sequence[int]) -> RuntimeError:
+    text = "pad should be smaller than or equal to half of kernel size, but got"
+    if len(kernel) == 3:
+        order = [("T", 0), ("W", 2), ("H", 1)]
+        parts = [f"k{x}: {kernel[i]}" for x, i in order] + [
+            f"pad{x}: {padding[i]}" for x, i in order
+        ]
+        return RuntimeError(f"{text} {' '.join(parts)}")
+    # torch pools one dimension as an image of height 1.
+    (k_height, k_width), (p_height, p_width) = _image(kernel, 1), _image(padding, 0)
+    return RuntimeError(
+        f"{text} padW = {p_width}, padH = {p_height}, kW = {k_width}, kH = {k_height}"
+    )
+
+
+def _image(values: Sequence[int], height: int) -> tuple[int, int]:
+    return (height, *values) if len(values) == 1 else tuple(values)
 
 
 def _each(prefix: str, values: Sequence[int]) -> str:
     return " ".join(f"{prefix}{axis}: {v}" for axis, v in zip("THW"[-len(values) :], values))
 
 
-def _check_range_max_1d(kernel: int, stride: int, padding: int, dilation: int) -> None:
+def _check_range_max_values(kernel: int, stride: int, padding: int, dilation: int) -> None:
     for name, value in (("kernel_size", kernel), ("stride", stride)):
         if value <= 0:
             raise RuntimeError(f"max_pool1d() {name} must be greater than zero, but got {value}")
@@ -117,17 +141,19 @@ def _has_elements(input: Array, n: int) -> bool:
 
 
 def _expected(n: int, input: Array, title: str = "") -> RuntimeError:
+    shape = list(input.shape)
+    if n == 1 and not title:
+        n, shape = 2, [*shape[:-1], 1, shape[-1]]
     return RuntimeError(
         f"{title}Expected {_modes(n)} tensor with optional 0 dim batch size for input, "
-        f"but got:{sizes(input)}"
+        f"but got:{shape}"
     )
 
 
 def _empty_3d(title: str, input: Array) -> RuntimeError:
-    dim = input.shape[-4:].index(0)
     return RuntimeError(
         f"{title}(): Expected input's non-batch dimensions to have positive length, "
-        f"but input has a shape of {sizes(input)} and non-batch dimension {dim} has length zero!"
+        f"but input has a shape of {sizes(input)} and non-batch dimension 0 has length zero!"
     )
 
 
@@ -135,19 +161,21 @@ def max_input(n: int, input: Array) -> None:
     """Raises where the input's rank, size or type does not fit maximum pooling."""
     if not _rank_fits(n, input):
         if n == 1:
-            raise _expected(1, input, "max_pool1d: ")
+            raise _dimensions(n, input, "max_pool1d")
         raise RuntimeError(f"non-empty {_modes(n)} tensor expected for input")
     if not _has_elements(input, n):
         if n == 3:
             raise _empty_3d("max_pool3d_with_indices_out_cpu_template", input)
-        raise _expected(n, input, "max_pool1d: " if n == 1 else "")
+        raise _expected(n, input)
     if input.dtype.kind in "bc":
         raise not_implemented(f"max_pool{max(n, 2)}d", input)
 
 
-def max_1d_kernel(input: Array) -> None:
-    """Raises for the integer types that `max_pool1d` refuses."""
-    if _rank_fits(1, input) and not jnp.issubdtype(input.dtype, jnp.floating):
+def max_values_input(input: Array) -> None:
+    """As `max_input`, for `max_pool1d` without indices."""
+    if not _rank_fits(1, input) or not _has_elements(input, 1):
+        raise _expected(1, input, "max_pool1d: ")
+    if not jnp.issubdtype(input.dtype, jnp.floating):
         raise not_implemented("max_pool1d_impl", input)
 
 
@@ -181,7 +209,7 @@ def room(kind: str, n: int, input: Array, geometry: tuple, out: Sequence[int]) -
     """Raises where not one window fits."""
     if min(out) >= 1:
         return
-    if kind == "max" and n == 1:
+    if kind == "max_values":
         raise RuntimeError(f"max_pool1d() Invalid computed output size: {out[0]}")
     spatial = input.shape[-n:]
     if kind == "avg" and n == 3:
@@ -190,7 +218,9 @@ def room(kind: str, n: int, input: Array, geometry: tuple, out: Sequence[int]) -
             f"({_each('k', geometry[0])})"
         )
     channels = input.shape[-n - 1]
-    before, after = ("x".join(map(str, (channels, *s))) for s in (spatial, out))
+    # torch pools one dimension as an image of height 1.
+    lead = (channels, 1) if n == 1 else (channels,)
+    before, after = ("x".join(map(str, (*lead, *s))) for s in (spatial, out))
     raise RuntimeError(
         f"Given input size: ({before}). Calculated output size: ({after}). Output size is too small"
     )
@@ -216,12 +246,8 @@ def output_size(kind: str, n: int, input: Array, size: int | Sequence[int]) -> t
         raise _wrong_output(kind, n, title, len(out))
     if min(out) < 0:
         raise _negative_output(kind, n, input, out)
-    for dim in range(input.ndim - n, input.ndim):
-        if input.shape[dim] == 0:
-            raise RuntimeError(
-                f"{title}(): Expected input to have non-zero size for non-batch dimensions, but "
-                f"input has sizes {sizes(input)} with dimension {dim} being empty"
-            )
+    if 0 in input.shape[input.ndim - n :]:
+        raise _empty_adaptive(kind, n, input)
     if not jnp.issubdtype(input.dtype, jnp.floating):
         raise not_implemented(
             f"adaptive_{kind}_pool3d_cpu" if n == 3 else f"adaptive_{kind}_pool2d", input
@@ -237,6 +263,17 @@ def _check_integers(title: str, size: object) -> None:
         raise TypeError(f"{must}, but found element of type NoneType at pos {size.index(None)}")
 
 
+def _empty_adaptive(kind: str, n: int, input: Array) -> RuntimeError:
+    shape = list(input.shape)
+    if kind == "avg" and n == 1:
+        n, shape = 2, [*shape[:-1], 1, shape[-1]]
+    dim = shape.index(0, len(shape) - n)
+    return RuntimeError(
+        f"adaptive_{kind}_pool{n}d(): Expected input to have non-zero size for non-batch "
+        f"dimensions, but input has sizes {shape} with dimension {dim} being empty"
+    )
+
+
 def _wrong_output(kind: str, n: int, title: str, got: int) -> RuntimeError:
     if n == 1:
         return RuntimeError(f"{title}() argument 'output_size' should contain one int (got {got})")
@@ -247,7 +284,7 @@ def _wrong_output(kind: str, n: int, title: str, got: int) -> RuntimeError:
 
 def _negative_output(kind: str, n: int, input: Array, out: tuple[int, ...]) -> RuntimeError:
     if kind == "max":
-        shape = [*input.shape[:-n], *out]
+        shape = [*input.shape[:-n], *((1,) if n == 1 else ()), *out]
         return RuntimeError(f"Trying to create tensor with negative dimension {min(out)}: {shape}")
     listed = ", ".join(map(str, (1, *out) if n == 1 else out))
     return RuntimeError(

@@ -60,6 +60,12 @@ def _conv_nd(n: int, input, weight, bias, stride, padding, dilation, groups) -> 
         batched = _conv_nd(n, input[None], weight, bias, stride, padding, dilation, groups)
         return batched[0]
     spatial = spatial_rank(weight)
+    if spatial != n and padding == "same":
+        raise RuntimeError(
+            f"Expected {weight.ndim}-dimensional input for {weight.ndim}-dimensional weight"
+            f"{sizes(weight)}, but got {input.ndim}-dimensional input of size {sizes(input)} "
+            "instead"
+        )
     stride = per_dimension("stride", stride, n, spatial)
     dilation = per_dimension("dilation", dilation, n, spatial)
     kernel = weight.shape[2:]
@@ -105,6 +111,8 @@ def _pads(padding, n, spatial, stride, dilation, kernel) -> tuple[tuple[int, int
 
 
 def _check(input, weight, bias, groups, stride, pads, dilation) -> None:
+    if min(dilation) <= 0 and input.shape[0] == 1:
+        raise _dilation_of_one_sample(dilation)
     for name, least in (("stride", min(stride)), ("dilation", min(dilation)), ("groups", groups)):
         if least <= 0:
             raise RuntimeError(f"non-positive {name} is not supported")
@@ -131,6 +139,15 @@ def _check(input, weight, bias, groups, stride, pads, dilation) -> None:
         )
     _check_room(input, weight, pads, dilation)
     check_types("slow_conv2d_cpu", input, weight, bias)
+
+
+def _dilation_of_one_sample(dilation: Sequence[int]) -> RuntimeError:
+    """torch checks the dilation elsewhere, in other words, for a batch of one."""
+    text = "dilation should be greater than zero"
+    if min(dilation) < 0:
+        return RuntimeError(text)
+    listed = [1, *dilation] if len(dilation) == 1 else list(dilation)
+    return RuntimeError(f"{text}, but got {listed}")
 
 
 def _check_room(input: Array, weight: Array, pads, dilation) -> None:

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from jax import lax
 from jax import numpy as jnp
 
-from torchcompat._ops._common import wide
+from torchcompat._ops._common import float_input, wide
 from torchcompat._ops._errors import require_kernel, sizes
 from torchcompat._ops._registry import Array, op
+from torchcompat._ops.norms import linalg_vector_norm
 
 _HALF = ("float16", "bfloat16")
 
@@ -108,7 +109,8 @@ def batch_norm_train(
     x = wide(input)
     mean, var = _moments(x, [d for d in range(x.ndim) if d != 1])
     out = _normalized(x, mean, var, weight, bias, eps).astype(input.dtype)
-    count = input.size // max(input.shape[1], 1)
+    channels = input.shape[1] if input.ndim > 1 else 0
+    count = input.size // max(channels, 1)
     unbiased = var * (count / (count - 1)) if count > 1 else var
     if not count and running_mean is not None:
         return out, running_mean, running_var
@@ -307,8 +309,22 @@ def local_response_norm(
     widths[1] = (size // 2, (size - 1) // 2)
     squares = jnp.pad(jnp.square(x), widths)
     total = sum(lax.slice_in_dim(squares, i, i + channels, axis=1) for i in range(size))
-    divisor = (total / size * alpha + k) ** beta
-    return (x / divisor).astype(input.dtype)
+    if jnp.issubdtype(input.dtype, jnp.integer):
+        # torch's integer mean is rounded towards zero before it becomes a float.
+        x, total = float_input(x), float_input(lax.div(total, jnp.asarray(size, total.dtype)))
+        return x / (total * alpha + k) ** beta
+    return (x / (total / size * alpha + k) ** beta).astype(input.dtype)
+
+
+@op("functional", grad="DivBackward0")
+def normalize(input: Array, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Array:
+    """`input / max(norm, eps)`, the p-norm taken along `dim`.
+
+    Shape:
+        input `(*)`; output as input.
+    """
+    size = linalg_vector_norm(input, p, dim, True)
+    return input / jnp.maximum(size, jnp.asarray(eps, size.dtype))
 
 
 @op()

@@ -37,12 +37,15 @@ def _max_pool(x: Array, windows: Sequence[AnyWindows]) -> tuple[Array, Array]:
 
     One dimension after the other, last one first, which keeps that order.
     """
+    if not all(one.out for one in windows):
+        out = (*x.shape[:2], *(one.out for one in windows))
+        return jnp.zeros(out, x.dtype), jnp.zeros(out, jnp.int64)
     plane = x.shape[2:]
     index = jnp.arange(int(np.prod(plane)), dtype=jnp.int32).reshape(1, 1, *plane)
     for axis, one in reversed(list(enumerate(windows, 2))):
         along = _max_taps if one.unrolled() else _max_gather
         x, index = along(x, index, axis, one)
-    return x, index.astype(jnp.int64)
+    return x, jnp.broadcast_to(index, x.shape).astype(jnp.int64)
 
 
 def _max_taps(x: Array, index: Array, axis: int, windows: Windows) -> tuple[Array, Array]:
@@ -63,7 +66,7 @@ def _max_taps(x: Array, index: Array, axis: int, windows: Windows) -> tuple[Arra
 def _max_gather(x: Array, index: Array, axis: int, windows: AnyWindows) -> tuple[Array, Array]:
     values = windows.gather(x, axis, _lowest(x))
     places = jnp.broadcast_to(windows.gather(index, axis, 0), values.shape)
-    winner = jnp.expand_dims(jnp.argmax(values, axis=axis + 1), axis + 1)
+    winner = jnp.expand_dims(lax.argmax(values, axis + 1, jnp.int32), axis + 1)
     return tuple(
         jnp.take_along_axis(one, winner, axis=axis + 1, mode="clip").squeeze(axis + 1)
         for one in (values, places)
@@ -110,12 +113,20 @@ def _make_max_pool(n: int) -> None:
             ceil_mode: also pool the window that starts inside and ends beyond.
         """
         if n == 1:
-            checks.max_1d_kernel(input)
+            _check_max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode)
         return indexed(input, kernel_size, stride, padding, dilation, ceil_mode)[0]
 
     faces = ("torch",) if n == 1 else ()
     op(*faces, name=f"max_pool{n}d_with_indices")(indexed)
     op("torch", name=f"max_pool{n}d", grad=f"MaxPool{n}DWithIndicesBackward0")(plain)
+
+
+def _check_max_pool1d(input: Array, kernel_size, stride, padding, dilation, ceil_mode) -> None:
+    """Without indices torch runs another kernel in one dimension, with its own words."""
+    geometry = checks.geometry("max_values", 1, kernel_size, stride, padding, dilation)
+    checks.max_values_input(input)
+    (windows,) = _sliding(input, *geometry, ceil_mode)
+    checks.room("max_values", 1, input, geometry, [windows.out])
 
 
 def _make_adaptive_max_pool(n: int) -> None:
