@@ -134,38 +134,6 @@ class PackedSequence(_Fields):
         """In page-locked memory."""
         return self._moved(lambda x: x.pin_memory())
 
-    def double(self) -> PackedSequence:
-        """With `data` as float64."""
-        return self.to(dtype=_dtype.float64)
-
-    def float(self) -> PackedSequence:
-        """With `data` as float32."""
-        return self.to(dtype=_dtype.float32)
-
-    def half(self) -> PackedSequence:
-        """With `data` as float16."""
-        return self.to(dtype=_dtype.float16)
-
-    def long(self) -> PackedSequence:
-        """With `data` as int64."""
-        return self.to(dtype=_dtype.int64)
-
-    def int(self) -> PackedSequence:
-        """With `data` as int32."""
-        return self.to(dtype=_dtype.int32)
-
-    def short(self) -> PackedSequence:
-        """With `data` as int16."""
-        return self.to(dtype=_dtype.int16)
-
-    def char(self) -> PackedSequence:
-        """With `data` as int8."""
-        return self.to(dtype=_dtype.int8)
-
-    def byte(self) -> PackedSequence:
-        """With `data` as uint8."""
-        return self.to(dtype=_dtype.uint8)
-
     @property
     def is_cuda(self) -> bool:
         """Whether `data` is on a GPU."""
@@ -176,7 +144,30 @@ class PackedSequence(_Fields):
         return self.data.is_pinned()
 
 
-def packed(sizes: tuple[Any, ...], parts: Sequence[Any], batch_sizes: Any = None) -> PackedSequence:
+def _cast(name: str, kind: _dtype.dtype) -> Callable:
+    def method(self: PackedSequence) -> PackedSequence:
+        return self.to(dtype=kind)
+
+    method.__name__, method.__qualname__ = name, f"PackedSequence.{name}"
+    method.__doc__ = f"With `data` as {kind.name}."
+    return method
+
+
+_CASTS = {
+    "double": "float64",
+    "float": "float32",
+    "half": "float16",
+    "long": "int64",
+    "int": "int32",
+    "short": "int16",
+    "char": "int8",
+    "byte": "uint8",
+}
+for _name, _kind in _CASTS.items():
+    setattr(PackedSequence, _name, _cast(_name, _dtype.BY_NAME[_kind]))
+
+
+def packed(sizes: tuple[int, ...], parts: Sequence[Any], batch_sizes: Any = None) -> PackedSequence:
     """A packed sequence of known batch sizes.
 
     Args:
