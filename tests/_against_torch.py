@@ -14,6 +14,7 @@ from jax import numpy as jnp
 
 import torchcompat
 from torchcompat._random import default_generator
+from torchcompat._tensor import wrap
 
 # Relative and absolute tolerance by torch dtype.
 TOLERANCE = {
@@ -149,3 +150,25 @@ def _filled(args: tuple, values: dict) -> list:
 
 def _filled_kwargs(kwargs: dict, values: dict) -> dict:
     return {key: values.get(key, x) for key, x in kwargs.items()}
+
+
+def same_outcome(ours: Callable, theirs: Callable, args: tuple, kwargs: dict[str, Any]) -> None:
+    """Asserts that both calls raise an error of one type and text, and warn alike before."""
+    expected = _outcome(theirs, args, kwargs)
+    assert isinstance(expected[0], str), f"torch accepts {args} {kwargs}"
+    with jax.enable_x64(True):
+        args, kwargs = to_jax(tuple(args)), to_jax(kwargs)
+    args = [wrap(x) if isinstance(x, jax.Array) else x for x in args]
+    kwargs = {k: wrap(x) if isinstance(x, jax.Array) else x for k, x in kwargs.items()}
+    assert _outcome(ours, args, kwargs) == expected
+
+
+def _outcome(function: Callable, args: Any, kwargs: dict[str, Any]) -> tuple:
+    """The error's type and text (or the result), and the warnings."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            result = function(*args, **kwargs)
+        except Exception as error:
+            result = f"{type(error).__name__}: {error}"
+    return result, [f"{one.category.__name__}: {one.message}" for one in caught]

@@ -102,6 +102,11 @@ def wide(x: jax.Array) -> jax.Array:
     return x.astype(np.float32) if x.dtype.itemsize == 2 and jnp.issubdtype(x.dtype, np.floating) else x
 
 
+def magnitude(x: jax.Array) -> jax.Array:
+    """`|x|` with torch's slope at 0, which is 0; that of `jnp.abs` is 1."""
+    return jnp.where(x == 0, 0, jnp.abs(x))
+
+
 def wrap_dim(dim: int, ndim: int) -> int:
     """`dim` counted from the front.
 

@@ -76,9 +76,9 @@ def relu6(input: Array) -> Array:
 @op("torch", "functional", "inplace")
 def threshold(input: Array, threshold: float, value: float) -> Array:
     """`input` where it exceeds `threshold`, else `value`."""
-    kind = dtype_of(input).numpy
-    limit, value = (np.asarray(v).astype(kind) for v in (threshold, value))
-    return _like(jnp.where(input <= limit, value, input), input)
+    x = wide(input)
+    limit, value = (np.asarray(v).astype(x.dtype) for v in (threshold, value))
+    return _like(jnp.where(x <= limit, value, x), input)
 
 
 @op("functional", "inplace")
@@ -192,8 +192,10 @@ def hardshrink(input: Array, lambd: float = 0.5) -> Array:
 @op("functional", "inplace")
 def hardsigmoid(input: Array) -> Array:
     """`relu6(input + 3) / 6`."""
-    x = floating(input, "hardsigmoid_cpu")
-    return _like(hardtanh(x + 3, 0.0, 6.0) / 6, input)
+    x = hardtanh(floating(input, "hardsigmoid_cpu") + 3, 0.0, 6.0)
+    # torch's slope is 1/6 rounded to float32, in float64 too.
+    sloped = x * float(np.float32(1 / 6))
+    return _like(sloped + jax.lax.stop_gradient(x / 6 - sloped), input)
 
 
 @op("functional", "inplace")

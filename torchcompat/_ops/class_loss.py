@@ -253,7 +253,7 @@ def _check_multi_margin(
     classes = input.shape[-1] if input.ndim else 1
     if weight is not None and weight.size != classes:
         raise RuntimeError(f"inconsistent weight size, expected {classes} but got {sizes(weight)}")
-    if dtype_of(target) is not _dtype.int64:
+    if dtype_of(target) not in (_dtype.int64, _dtype.int32):
         raise RuntimeError(f"expected scalar type Long but found {scalar(target)}")
     require_kernel("multi_margin_loss_cpu_kernel", input, "floating")
 
@@ -278,7 +278,7 @@ def multilabel_margin_loss(input: Array, target: Array, reduction: str = "mean")
         raise RuntimeError(
             f"inconsistent target size: {sizes(target)} for input of size: {sizes(input)}"
         )
-    if dtype_of(target) is not _dtype.int64:
+    if dtype_of(target) not in (_dtype.int64, _dtype.int32):
         raise RuntimeError(f"expected scalar type Long but found {scalar(target)}")
     require_kernel("multilabel_margin_loss_forward_out_frame", input, "floating")
     x = jnp.atleast_2d(wide(input))

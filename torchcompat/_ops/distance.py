@@ -9,15 +9,15 @@ import numpy as np
 from jax import numpy as jnp
 
 from torchcompat import _dtype
-from torchcompat._ops._common import cast, floating_type, result_type, wide, wrap_dim
+from torchcompat._ops._common import cast, floating_type, magnitude, result_type, wide, wrap_dim
 from torchcompat._ops._pointwise import check_broadcast, operands
 from torchcompat._ops._registry import Array, op
-from torchcompat._ops.loss import hinge, reduced
+from torchcompat._ops.loss import TINY, hinge, reduced
 
 
 def p_norm(x: jax.Array, p: float, axis: int, keepdims: bool = False) -> jax.Array:
     """`(sum |x|^p)^(1/p)` along `axis`, whose slope at zero is 0 and never NaN."""
-    size = jnp.abs(x)
+    size = magnitude(x)
     if p == 0:
         return jnp.sum(size != 0, axis=axis, keepdims=keepdims).astype(size.dtype)
     if p == 1:
@@ -55,7 +55,8 @@ def pairwise_distance(
     """
     (a, b), to = operands(x1, x2)
     result = floating_type(to)
-    return cast(p_norm(cast(a - b, _wide_type(result)) + eps, p, -1, keepdim), result)
+    distance = p_norm(cast(a - b, _wide_type(result)) + eps, p, -1, keepdim)
+    return cast(distance, result.to_real())
 
 
 def _wide_type(one: _dtype.dtype) -> _dtype.dtype:
@@ -118,8 +119,8 @@ def cosine_embedding_loss(
     _check_cosine_target(input1, input2, target)
     (a, b), _ = operands(input1, input2)
     to = result_type(input1, input2, target)
-    check_broadcast(jnp.sum(a * b, axis=-1), target)
-    squares = (jnp.sum(x * x, axis=-1) + 1e-12 for x in (a, b))
+    check_broadcast(target, jnp.sum(a * b, axis=-1))
+    squares = (jnp.sum(x * x, axis=-1) + TINY for x in (a, b))
     cos = jnp.sum(a * b, axis=-1) / jnp.sqrt(math.prod(squares))
     loss = jnp.where(target == 1, 1 - cos, 0) + jnp.where(target == -1, hinge(cos - margin), 0)
     return reduced(loss, reduction, floating_type(to))

@@ -9,15 +9,20 @@ from __future__ import annotations
 import math
 
 import jax
+import numpy as np
 from jax import numpy as jnp
 
 from torchcompat import _dtype
 from torchcompat._dtype import dtype as Dtype
-from torchcompat._ops._common import cast, dtype_of, wide
+from torchcompat._ops._common import cast, dtype_of, magnitude, wide
 from torchcompat._ops._errors import require_kernel, scalar, sizes
 from torchcompat._ops._pointwise import check_broadcast, is_integral, operands
 from torchcompat._ops._registry import Array, op
 from torchcompat._ops.activation import logsigmoid
+
+
+# torch writes this floor in float32, in float64 too.
+TINY = float(np.float32(1e-12))
 
 
 def reduced(loss: jax.Array, reduction: str | int, to: Dtype) -> jax.Array:
@@ -61,7 +66,7 @@ def l1_loss(
 ) -> Array:
     """`|input - target|`."""
     (x, y), to = operands(input, target)
-    return _weighted(jnp.abs(x - y), weight, reduction, to.to_real())
+    return _weighted(magnitude(x - y), weight, reduction, to.to_real())
 
 
 @op()
@@ -101,7 +106,10 @@ def huber_loss(
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     (x, y), _ = operands(input, target)
     require_kernel("huber_cpu", x, "floating")
-    return _weighted(_huber(jnp.abs(x - y), delta), weight, reduction, dtype_of(input))
+    loss = _huber(jnp.abs(x - y), delta)
+    if weight is not None:
+        loss = loss * wide(weight)
+    return reduced(loss, reduction, dtype_of(input))
 
 
 def _huber(distance: jax.Array, bend: float) -> jax.Array:
@@ -134,7 +142,7 @@ def _bernoulli(x: jax.Array, y: jax.Array) -> jax.Array:
 def _bernoulli_jvp(primals: tuple, tangents: tuple) -> tuple:
     # torch's slope: the exact one with a floor under the denominator, so that it stays finite.
     (x, y), (dx, dy) = primals, tangents
-    slope_x = (x - y) / jnp.maximum((1 - x) * x, 1e-12)
+    slope_x = (x - y) / jnp.maximum((1 - x) * x, TINY)
     slope_y = jnp.maximum(jnp.log1p(-x), -100) - jnp.maximum(jnp.log(x), -100)
     return _bernoulli(x, y), slope_x * dx + slope_y * dy
 
@@ -209,7 +217,7 @@ def poisson_nll_loss(
     Args:
         full: add Stirling's approximation of `log(target!)` where `target > 1`.
     """
-    (x, y), to = operands(input, target, floating=True)
+    (y, x), to = operands(target, input, floating=True)
     loss = jnp.exp(x) - y * x if log_input else x - y * jnp.log(x + eps)
     if full:
         many = jnp.where(y > 1, y, 1)

@@ -9,7 +9,7 @@ from jax import lax
 from jax import numpy as jnp
 
 from torchcompat import _dtype
-from torchcompat._ops._common import dtype_of, float_input, wide
+from torchcompat._ops._common import dtype_of, float_input, magnitude, wide
 from torchcompat._ops._pointwise import (
     POINTWISE,
     as_strong,
@@ -95,7 +95,7 @@ float_unary("expit", jax.nn.sigmoid, _FLOAT["sigmoid"][1], ("special",), grad="S
 def abs(input: Array) -> Array:
     """The magnitude of each element; real for complex input."""
     reject("abs_cpu", input, bools=True)
-    return jnp.abs(as_strong(input))
+    return magnitude(as_strong(input))
 
 
 @op(*POINTWISE)

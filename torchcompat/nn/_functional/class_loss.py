@@ -51,8 +51,9 @@ def nll_loss(
         IndexError: a target names no class.
     """
     reduction = settled(size_average, reduce, reduction)
+    loss = ops.nll_loss(input, target, weight, reduction, ignore_index)
     _check_classes(input, target, ignore_index, "Target {} is out of bounds.")
-    return ops.nll_loss(input, target, weight, reduction, ignore_index)
+    return loss
 
 
 def cross_entropy(
@@ -80,9 +81,10 @@ def cross_entropy(
         IndexError: a target names no class.
     """
     reduction = settled(size_average, reduce, reduction)
+    loss = ops.cross_entropy(input, target, weight, reduction, ignore_index, label_smoothing)
     if tuple(input.shape) != tuple(target.shape):
         _check_classes(input, target, ignore_index, "Target {} is out of bounds.")
-    return ops.cross_entropy(input, target, weight, reduction, ignore_index, label_smoothing)
+    return loss
 
 
 @lifted
@@ -167,9 +169,9 @@ def multi_margin_loss(
         raise ValueError("only p == 1 and p == 2 supported")
     if weight is not None and weight.ndim != 1:
         raise ValueError("weight must be one-dimensional")
-    if input.ndim:
-        _check_classes(input, target, None, "target out of range")
-    return ops.multi_margin_loss(input, target, p, margin, weight, reduction)
+    loss = ops.multi_margin_loss(input, target, p, margin, weight, reduction)
+    _check_classes(input, target, None, "target out of range")
+    return loss
 
 
 def multilabel_margin_loss(
@@ -185,8 +187,9 @@ def multilabel_margin_loss(
         RuntimeError: a target is neither a class nor -1.
     """
     reduction = settled(size_average, reduce, reduction)
+    loss = ops.multilabel_margin_loss(input, target, reduction)
     _check_classes(input, target, -1, "argument #2 'target' is out of range")
-    return ops.multilabel_margin_loss(input, target, reduction)
+    return loss
 
 
 def multilabel_soft_margin_loss(

@@ -119,11 +119,12 @@ def binary_cross_entropy(
             f"Using a target size ({Size(target.shape)}) that is different to the input size "
             f"({Size(input.shape)}) is deprecated. Please ensure they have the same size."
         )
+    loss = ops.binary_cross_entropy(input, target, weight, reduction)
     for name, x in (("input", input), ("target", target)):
         found = host_values(x)
         if found is not None and not ((found >= 0) & (found <= 1)).all():
             raise RuntimeError(f"all elements of {name} should be between 0 and 1")
-    return ops.binary_cross_entropy(input, target, weight, reduction)
+    return loss
 
 
 def binary_cross_entropy_with_logits(
