@@ -29,9 +29,9 @@ def _mean(x: Array, axes: Sequence[int]) -> Array:
     return x
 
 
-def _along(vector: Array, ndim: int, axis: int = 1) -> Array:
-    """A vector laid along dimension `axis` of `ndim`, to broadcast."""
-    return vector.reshape(*(1,) * axis, -1, *(1,) * (ndim - axis - 1))
+def _along(vector: Array, ndim: int) -> Array:
+    """A vector of channels, laid along dimension 1 of `ndim` to broadcast."""
+    return vector.reshape(-1, *(1,) * (ndim - 2)) if ndim > 1 else vector
 
 
 def _affine(x: Array, weight: Array | None, bias: Array | None) -> Array:

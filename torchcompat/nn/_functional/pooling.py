@@ -26,8 +26,9 @@ def _max_pool(n: int) -> tuple[Callable, Callable]:
         return_indices: bool = False,
     ) -> Any:
         """The maximum of each window; with `return_indices`, also where in its plane it is."""
-        run = indexed if return_indices else plain
-        return run(input, kernel_size, stride, padding, dilation, ceil_mode)
+        if return_indices:
+            return with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
+        return plain(input, kernel_size, stride, padding, dilation, ceil_mode)
 
     def with_indices(
         input: Tensor,
@@ -39,7 +40,7 @@ def _max_pool(n: int) -> tuple[Callable, Callable]:
         return_indices: bool = False,
     ) -> Any:
         """The maximum of each window and where in its flattened plane it is."""
-        return indexed(input, kernel_size, stride, padding, dilation, ceil_mode)
+        return tuple(indexed(input, kernel_size, stride, padding, dilation, ceil_mode))
 
     return _named(max_pool, f"max_pool{n}d"), _named(with_indices, f"max_pool{n}d_with_indices")
 
@@ -50,7 +51,7 @@ def _adaptive_max_pool(n: int) -> tuple[Callable, Callable]:
 
     def with_indices(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
         """The maximum of each of `output_size` even parts, and where in its plane it is."""
-        return row(input, _filled(n, input, output_size))
+        return tuple(row(input, _filled(n, input, output_size)))
 
     def pool(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
         """The maximum of each of `output_size` even parts; None keeps a dimension's size."""

@@ -129,25 +129,27 @@ class _BatchNorm(_NormBase):
         self._check_input_dim(input)
         use_batch = self.training or (self.running_mean is None and self.running_var is None)
         kept = not self.training or self.track_running_stats
-        return F.batch_norm(
+        counts = self.training and self.track_running_stats
+        counts = counts and self.num_batches_tracked is not None
+        out = F.batch_norm(
             input,
             self.running_mean if kept else None,
             self.running_var if kept else None,
             self.weight,
             self.bias,
             use_batch,
-            self._momentum_of_this_batch(),
+            self._share_of_this_batch(counts),
             self.eps,
         )
-
-    def _momentum_of_this_batch(self) -> Any:
-        """Counts the batch in training mode; its share, `1 / count` where momentum is None."""
-        share = 0.0 if self.momentum is None else self.momentum
-        if self.training and self.track_running_stats and self.num_batches_tracked is not None:
+        if counts:  # only now: a call that fails changes nothing
             self.num_batches_tracked.add_(1)
-            if self.momentum is None:
-                share = 1.0 / self.num_batches_tracked
-        return share
+        return out
+
+    def _share_of_this_batch(self, counts: bool) -> Any:
+        """The momentum; where it is None, one over the number of batches, this one included."""
+        if self.momentum is not None:
+            return self.momentum
+        return 1.0 / (self.num_batches_tracked + 1).double() if counts else 0.0
 
 
 class BatchNorm1d(_BatchNorm):

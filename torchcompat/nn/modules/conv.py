@@ -120,15 +120,12 @@ class _ConvNd(Module):
             f"kernel_size={self.kernel_size}",
             f"stride={self.stride}",
         ]
-        n = len(self.kernel_size)
-        for name, plain in (
-            ("padding", (0,) * len(self.padding)),
-            ("dilation", (1,) * n),
-            ("output_padding", (0,) * n),
-            ("groups", 1),
-        ):
-            if getattr(self, name) != plain:
-                parts.append(f"{name}={getattr(self, name)}")
+        for name, plain in (("padding", 0), ("dilation", 1), ("output_padding", 0)):
+            given = getattr(self, name)
+            if given != (plain,) * len(given):
+                parts.append(f"{name}={given}")
+        if self.groups != 1:
+            parts.append(f"groups={self.groups}")
         if self.bias is None:
             parts.append("bias=False")
         if self.padding_mode != "zeros":
