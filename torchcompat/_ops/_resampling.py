@@ -1,7 +1,7 @@
 """Which input positions each output position of a resized dimension reads, and their weights.
 
-Sizes are static, so these tables are made on the host, in the number type that torch computes them in:
-the position that an output falls on depends on its rounding.
+Sizes are static, so these tables are made on the host, in the number type that torch computes them
+in: the position that an output falls on depends on its rounding.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Transposed convolutions over one, two or three spatial dimensions, and the time-first `conv_tbc`."""
+"""Transposed convolutions over one to three spatial dimensions, and the time-first `conv_tbc`."""
 
 from __future__ import annotations
 
@@ -112,7 +112,8 @@ def _check_sizes(input: Array, weight: Array, bias: Array | None, groups: int) -
     if input.ndim != weight.ndim:
         raise RuntimeError(
             f"Expected {weight.ndim}-dimensional input for {weight.ndim}-dimensional weight "
-            f"{sizes(weight)}, but got {input.ndim}-dimensional input of size {sizes(input)} instead"
+            f"{sizes(weight)}, but got {input.ndim}-dimensional input of size {sizes(input)} "
+            "instead"
         )
     if groups <= 0:
         raise RuntimeError("non-positive groups is not supported")
@@ -134,7 +135,8 @@ def _check_sizes(input: Array, weight: Array, bias: Array | None, groups: int) -
     if bias is not None and bias.shape != (outs * groups,):
         raise RuntimeError(
             f"Given transposed=1, weight of size {sizes(weight)}, expected bias to be "
-            f"1-dimensional with {outs * groups} elements, but got bias of size {sizes(bias)} instead"
+            f"1-dimensional with {outs * groups} elements, but got bias of size {sizes(bias)} "
+            "instead"
         )
     if 0 in input.shape[2:]:
         shown = list(input.shape) if weight.ndim > 3 else [*input.shape[:2], 1, *input.shape[2:]]

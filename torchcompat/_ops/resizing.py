@@ -1,4 +1,4 @@
-"""Resizing of the spatial dimensions by nearest elements, (bi-, tri-)linear, bicubic and wide filters.
+"""Resizing of the spatial dimensions: nearest elements, (bi-, tri-)linear, bicubic, wide filters.
 
 One dimension after the other, last one first; each is a gather of constant positions.
 """
@@ -19,7 +19,7 @@ from torchcompat._ops._registry import Array, op
 from torchcompat._ops._resampling import Resizing, Taps
 
 # Up to this many taps are added up one by one, which XLA fuses.
-_UNROLLED = 4
+_UNROLLED = 32
 
 # op -> (dimensions, rule of its taps, torch's kernel, autograd node, whether bytes are taken)
 _ROWS: dict[str, tuple[int, Callable, str, str, bool]] = {
@@ -115,7 +115,9 @@ def _copied(x: Array, axis: int, index: np.ndarray) -> Array:
 
 
 def _take(x: Array, axis: int, index: np.ndarray) -> Array:
-    return jnp.take(x, index, axis=axis, mode="clip")
+    # 32 bits: the transpose is traced outside of the op, where JAX may know no others
+    where = (slice(None),) * axis + (index.astype(np.int32),)
+    return x.at[where].get(mode="promise_in_bounds", wrap_negative_indices=False)
 
 
 def _along(x: Array, axis: int, taps: Taps) -> Array:
@@ -147,7 +149,8 @@ def _check(n: int, input: Array, out: Sequence[int], kernel: str, bytes_too: boo
         )
         joint = "and output" if n == 1 else "output"
         raise RuntimeError(
-            f"Input and output sizes should be greater than 0, but got input ({held}) {joint} ({made})"
+            "Input and output sizes should be greater than 0, "
+            f"but got input ({held}) {joint} ({made})"
         )
     if input.shape[1] == 0:
         raise RuntimeError(

@@ -54,8 +54,8 @@ def interpolate(
             `trilinear` (5D) or `area`.
         align_corners: whether the first and last elements keep their places; for the linear modes
             and bicubic.
-        recompute_scale_factor: take positions from the output's rounded size instead of the factor.
-        antialias: widen the filter when making smaller; for bilinear and bicubic, always for lanczos.
+        recompute_scale_factor: take positions from the output's rounded size, not from the factor.
+        antialias: widen the filter when making smaller; bilinear and bicubic, and always lanczos.
 
     Shape:
         input `(N, C, *)` with one to three spatial dimensions; output `(N, C, *size)`.
@@ -70,8 +70,8 @@ def interpolate(
         factors = None
     if antialias and not (mode in ("bilinear", "bicubic", "lanczos") and input.ndim == 4):
         raise ValueError(
-            "Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and requires a "
-            "4-D tensor as input"
+            "Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and requires "
+            "a 4-D tensor as input"
         )
     _check_rank(input, mode)
     if mode == "lanczos":
@@ -144,9 +144,9 @@ def _factors(input: Tensor, dims: int, factor: Any) -> list[float]:
     if len(factor) != dims:
         raise ValueError(
             "Input and scale_factor must have the same number of spatial dimensions, but got input "
-            f"with spatial dimensions of {list(input.shape[2:])} and scale_factor of shape {factor}. "
-            "Please provide input tensor in (N, C, d1, d2, ...,dK) format and scale_factor in "
-            "(s1, s2, ...,sK) format."
+            f"with spatial dimensions of {list(input.shape[2:])} and scale_factor of shape "
+            f"{factor}. Please provide input tensor in (N, C, d1, d2, ...,dK) format and "
+            "scale_factor in (s1, s2, ...,sK) format."
         )
     return [_number(one) for one in factor]
 
@@ -169,8 +169,8 @@ def _check_rank(input: Tensor, mode: Any) -> None:
             f"Got {input.ndim}D input, but {mode} mode needs {allowed[0]}D input"
         )
     raise NotImplementedError(
-        f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {input.ndim}D) for the modes: "
-        f"{_MODES} (got {mode})"
+        f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {input.ndim}D) for the "
+        f"modes: {_MODES} (got {mode})"
     )
 
 
