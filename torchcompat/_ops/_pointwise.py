@@ -66,8 +66,8 @@ def float_binary(
         (a, b), to = operands(input, other, floating=True)
         return cast(compute(a, b), to)
 
-    if not numbers:
-        row["check"] = tensors_only(name, "input", "other")
+    check = some_tensor(name) if numbers else tensors_only(name, "input", "other")
+    row.setdefault("check", check)
     register(run, name, doc, faces, **row)
 
 
@@ -81,6 +81,25 @@ def tensors_only(name: str, *titles: str) -> Callable:
                     f"{name}(): argument '{title}' (position {position}) must be Tensor, "
                     f"not {type(x).__name__}"
                 )
+
+    return check
+
+
+def some_tensor(name: str, first: bool = False) -> Callable:
+    """A row's check: not both of its two arguments may be numbers, nor (with `first`) the first."""
+
+    def check(input: Any, other: Any = None, *rest: Any) -> None:
+        if not isinstance(input, (bool, int, float, complex)):
+            return
+        if first or isinstance(other, (bool, int, float, complex)):
+            kinds = ", ".join(
+                "Tensor" if hasattr(x, "shape") else type(x).__name__ for x in (input, other)
+            )
+            raise TypeError(
+                f"{name}() received an invalid combination of arguments - got ({kinds}), but "
+                "expected one of:\n * (Tensor input, Tensor other, *, Tensor out = None)\n"
+                " * (Tensor input, Number other, *, Tensor out = None)\n"
+            )
 
     return check
 

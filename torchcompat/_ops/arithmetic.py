@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import jax
 import numpy as np
 from jax import lax
@@ -20,6 +22,7 @@ from torchcompat._ops._pointwise import (
     is_integral,
     operands,
     reject,
+    some_tensor,
     tensors_only,
 )
 from torchcompat._ops._registry import Array, Number, op
@@ -82,7 +85,7 @@ def sub(input: Array, other: Array, *, alpha: Array = 1) -> Array:
     return _minus(input, other, alpha)
 
 
-@op("torch")
+@op("torch", check=some_tensor("rsub", first=True))
 def rsub(input: Array, other: Array, *, alpha: Array = 1) -> Array:
     """`other - alpha * input`, broadcast and promoted."""
     return _minus(other, input, alpha)
@@ -107,19 +110,29 @@ def mul(input: Array, other: Array) -> Array:
     return cast(a * b, to)
 
 
-def _no_zero(input: Array, other: Array, *rounding: str | None) -> None:
-    """Raises for whole numbers divided by zero where the host knows them, as torch on CPUs."""
-    if rounding == (None,) or not (is_integral(input) and is_integral(other)):
+def _division(name: str, first: bool = False) -> Callable:
+    """A row's check: tensors among the arguments, and no whole number divided by zero."""
+    need_tensor = some_tensor(name, first)
+
+    def check(input: Array, other: Array, *rounding: str | None) -> None:
+        need_tensor(input, other)
+        if rounding != (None,) and is_integral(input) and is_integral(other):
+            _no_zero(other)
+
+    return check
+
+
+def _no_zero(divisor: Array) -> None:
+    """Raises for a zero where the host knows the values, as torch does on CPUs."""
+    if isinstance(divisor, (jax.core.Tracer, jax.ShapeDtypeStruct)):
         return
-    if isinstance(other, (jax.core.Tracer, jax.ShapeDtypeStruct)):
+    if isinstance(divisor, jax.Array) and next(iter(divisor.devices())).platform != "cpu":
         return
-    if isinstance(other, jax.Array) and next(iter(other.devices())).platform != "cpu":
-        return
-    if not np.all(other):
+    if not np.all(divisor):
         raise RuntimeError("ZeroDivisionError")
 
 
-@op(*POINTWISE, aliases=["divide"], check=_no_zero)
+@op(*POINTWISE, aliases=["divide"], check=_division("div"))
 def div(input: Array, other: Array, *, rounding_mode: str | None = None) -> Array:
     """`input / other`, rounded as `rounding_mode` says.
 
@@ -151,7 +164,7 @@ def true_divide(input: Array, other: Array) -> Array:
     return div(input, other)
 
 
-@op(*POINTWISE, check=_no_zero)
+@op(*POINTWISE, check=_division("floor_divide"))
 def floor_divide(input: Array, other: Array) -> Array:
     """`input / other`, rounded toward minus infinity."""
     return _floor_quotient(input, other)
@@ -180,7 +193,7 @@ def _floor_quotient(input: Array, other: Array) -> jax.Array:
     return cast(jnp.where(b == 0, a / b, whole), to)
 
 
-@op(*POINTWISE, check=_no_zero)
+@op(*POINTWISE, check=_division("remainder"))
 def remainder(input: Array, other: Array) -> Array:
     """The rest of division with the divisor's sign, as Python's `%`."""
     (a, b), to = operands(input, other)
@@ -192,7 +205,7 @@ def remainder(input: Array, other: Array) -> Array:
     return cast(rest, to)
 
 
-@op(*POINTWISE, check=_no_zero)
+@op(*POINTWISE, check=_division("fmod", first=True))
 def fmod(input: Array, other: Array) -> Array:
     """The rest of division with the dividend's sign, as C's `fmod`."""
     (a, b), to = operands(input, other)
@@ -200,7 +213,7 @@ def fmod(input: Array, other: Array) -> Array:
     return cast(lax.rem(*_matched(a, b)), to)
 
 
-@op(*POINTWISE)
+@op(*POINTWISE, check=some_tensor("pow"))
 def pow(input: Array, exponent: Number | Array) -> Array:
     """`input` to the power `exponent`.
 
@@ -240,7 +253,7 @@ def _integer_power(base: jax.Array, power: jax.Array, exponent: Array, to: dtype
     return jnp.where(power < 0, unit.astype(base.dtype), positive)
 
 
-@op("torch", "method", "inplace")
+@op(*POINTWISE, check=some_tensor("float_power"))
 def float_power(input: Array, exponent: Array) -> Array:
     """`input` to the power `exponent`, computed in float64 (or complex128)."""
     to = result_type(input, exponent)
@@ -333,7 +346,12 @@ float_binary(
     "The angle of the point (`other`, `input`), in radians.",
     aliases=["arctan2"],
 )
-float_binary("copysign", jnp.copysign, "`input` with the sign of `other`.", numbers=True)
+float_binary(
+    "copysign",
+    jnp.copysign,
+    "`input` with the sign of `other`.",
+    check=some_tensor("copysign", first=True),
+)
 
 
 def _logaddexp(a: jax.Array, b: jax.Array) -> jax.Array:

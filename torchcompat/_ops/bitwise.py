@@ -17,6 +17,7 @@ from torchcompat._ops._pointwise import (
     is_bool,
     is_integral,
     register,
+    some_tensor,
     tensors_only,
 )
 from torchcompat._ops._registry import Array, op
@@ -57,7 +58,7 @@ def _bitwise(name: str, compute: Callable, doc: str, kernel: str = "") -> None:
         a, b = jnp.broadcast_arrays(*_whole(kernel or f"{name}_cpu", input, other))
         return compute(a, b)
 
-    register(run, name, doc, POINTWISE, differentiable=False)
+    register(run, name, doc, POINTWISE, differentiable=False, check=some_tensor(name))
 
 
 def _shift_left(a: jax.Array, b: jax.Array) -> jax.Array:

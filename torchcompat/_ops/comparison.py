@@ -18,6 +18,7 @@ from torchcompat._ops._pointwise import (
     operands,
     register,
     reject,
+    some_tensor,
     tensors_only,
 )
 from torchcompat._ops._registry import Array, op
@@ -42,7 +43,8 @@ def _comparison(name: str, compare: Callable, alias: str, doc: str) -> None:
         return compare(a, b)
 
     aliases = [alias] if alias else []
-    register(run, name, doc, POINTWISE, aliases=aliases, differentiable=False)
+    check = some_tensor(name, first=True)
+    register(run, name, doc, POINTWISE, aliases=aliases, differentiable=False, check=check)
 
 
 for _name, _row in _COMPARISONS.items():
@@ -173,13 +175,13 @@ def _is_nan(x: jax.Array) -> jax.Array:
     return lax.stop_gradient(x) != x
 
 
-@op(*POINTWISE)
+@op(*POINTWISE, check=some_tensor("clamp_min", first=True))
 def clamp_min(input: Array, min: Array) -> Array:
     """The larger of `input` and `min`."""
     return clamp(input, min)
 
 
-@op(*POINTWISE)
+@op(*POINTWISE, check=some_tensor("clamp_max", first=True))
 def clamp_max(input: Array, max: Array) -> Array:
     """The smaller of `input` and `max`."""
     return clamp(input, None, max)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import jax
 import numpy as np
+from jax import lax
 from jax import numpy as jnp
 
 from torchcompat import _dtype
@@ -232,11 +233,23 @@ def take(x: Array, index: jax.Array, dim: int, keepdim: bool) -> jax.Array:
     return found if keepdim else jnp.squeeze(found, dim)
 
 
-def _extreme(name: str, find: Callable, whole: Callable, backward: str) -> None:
+def place_of(extreme: Callable, x: jax.Array, axis: int) -> jax.Array:
+    """Where the largest (or smallest) element along `axis` first is; of size 1 there.
+
+    By comparison with the extreme: `lax.argmax` of 64-bit values cannot be lowered inside of a
+    32-bit `jit`, and is slower on CPUs.
+    """
+    held = lax.stop_gradient(x)
+    found = (held == extreme(held, axis=axis, keepdims=True)) | (held != held)
+    place = lax.broadcasted_iota(np.int64, x.shape, axis)
+    return jnp.min(jnp.where(found, place, x.shape[axis]), axis=axis, keepdims=True)
+
+
+def _extreme(name: str, extreme: Callable, backward: str) -> None:
     def everywhere(input: Array) -> Array:
         _real_only(input, f"{name}_all")
         require_elements(name, input, None)
-        return whole(input)
+        return extreme(input)
 
     def along(input: Array, dim: int, keepdim: bool = False) -> tuple[Array, Array]:
         if dtype_of(input).is_complex:
@@ -245,7 +258,7 @@ def _extreme(name: str, find: Callable, whole: Callable, backward: str) -> None:
         axis = wrap_dim(dim, input.ndim)
         if not input.ndim:
             return input, jnp.zeros((), np.int64)
-        index = find(input, axis=axis, keepdims=True).astype(np.int64)
+        index = place_of(extreme, input, axis)
         return take(input, index, axis, keepdim), index if keepdim else jnp.squeeze(index, axis)
 
     word = "largest" if name == "max" else "smallest"
@@ -259,23 +272,24 @@ def _extreme(name: str, find: Callable, whole: Callable, backward: str) -> None:
     )
 
 
-_extreme("max", jnp.argmax, jnp.max, "Max")
-_extreme("min", jnp.argmin, jnp.min, "Min")
+_extreme("max", jnp.max, "Max")
+_extreme("min", jnp.min, "Min")
 
 
-def _arg_extreme(name: str, find: Callable, word: str) -> None:
+def _arg_extreme(name: str, extreme: Callable, word: str) -> None:
     def run(input: Array, dim: int | None = None, keepdim: bool = False) -> Array:
         if is_bool(input):
             raise RuntimeError(f"{name}(): does not support bool input")
         _real_only(input, f"{name}_cpu")
         require_elements(name, input, dim, any_dim=True)
         if dim is None:
-            found = find(input.reshape(-1)).astype(np.int64)
-            return found.reshape((1,) * input.ndim) if keepdim else found
+            found = place_of(extreme, input.reshape(-1), 0)
+            return found.reshape((1,) * input.ndim if keepdim else ())
         axis = wrap_dim(dim, input.ndim)
         if not input.ndim:
             return jnp.zeros((), np.int64)
-        return find(input, axis=axis, keepdims=keepdim).astype(np.int64)
+        found = place_of(extreme, input, axis)
+        return found if keepdim else jnp.squeeze(found, axis)
 
     register(
         run,
@@ -286,8 +300,8 @@ def _arg_extreme(name: str, find: Callable, word: str) -> None:
     )
 
 
-_arg_extreme("argmax", jnp.argmax, "largest")
-_arg_extreme("argmin", jnp.argmin, "smallest")
+_arg_extreme("argmax", jnp.max, "largest")
+_arg_extreme("argmin", jnp.min, "smallest")
 
 
 def _truth(name: str, reduce: Callable, doc: str) -> None:
@@ -316,3 +330,22 @@ def logsumexp(input: Array, dim: Dims, keepdim: bool = False) -> Array:
     if not x.size:
         return jnp.log(jnp.sum(jnp.exp(x), axis=axes, keepdims=keepdim))
     return jax.scipy.special.logsumexp(wide(x), axis=axes, keepdims=keepdim).astype(x.dtype)
+
+
+@op("method", varargs="size")
+def sum_to_size(input: Array, size: Sequence[int]) -> Array:
+    """The sum over the dimensions that broadcasting `size` to the input's size would add.
+
+    Raises:
+        RuntimeError: `size` does not broadcast to the input's size.
+    """
+    lead = input.ndim - len(size)
+    if lead < 0 or any(n not in (1, m) for n, m in zip(size, input.shape[lead:])):
+        raise RuntimeError(
+            f"size {{{list(size)}}} is not expandable to size {{{list(input.shape)}}}."
+        )
+    stretched = [d for d in range(lead, input.ndim) if size[d - lead] != input.shape[d]]
+    axes = (*range(lead), *stretched)
+    if not axes:
+        return input
+    return jnp.sum(wide(input), axis=axes, keepdims=True).astype(input.dtype).reshape(size)

@@ -12,7 +12,7 @@ from torchcompat._ops._common import dtype_of, wide, wrap_dim
 from torchcompat._ops._errors import not_implemented
 from torchcompat._ops._pointwise import is_integral
 from torchcompat._ops._registry import Array, Number, op
-from torchcompat._ops.reduction import require_elements, take
+from torchcompat._ops.reduction import place_of, require_elements, take
 
 
 def ordered(input: Array, axis: int, descending: bool = False) -> tuple[jax.Array, jax.Array]:
@@ -166,7 +166,7 @@ def mode(input: Array, dim: int = -1, keepdim: bool = False) -> tuple[Array, Arr
     before = jnp.concatenate([lax.slice_in_dim(values, 0, 1, axis=axis), values], axis)
     fresh = (values != lax.slice_in_dim(before, 0, values.shape[axis], axis=axis)) | (number == 0)
     start = lax.cummax(jnp.where(fresh, number, 0), axis=axis)
-    longest = jnp.argmax(number - start, axis=axis, keepdims=True)
+    longest = place_of(jnp.max, number - start, axis)
     index = jnp.take_along_axis(places, longest, axis=axis)
     return take(input, index, axis, keepdim), index if keepdim else jnp.squeeze(index, axis)
 

@@ -12,7 +12,7 @@ from jax import numpy as jnp
 
 from torchcompat import _dtype
 from torchcompat._dtype import dtype as Dtype
-from torchcompat._tensor import _dispatch
+from torchcompat._tensor._dispatch import lifted
 from torchcompat._tensor._place import finish, kind_of, make, resolve, size_of
 from torchcompat._tensor._tensor import Tensor, from_cell
 
@@ -97,7 +97,7 @@ def _constant(name: str, value: float, doc: str) -> tuple[Callable, Callable, Ca
     new.__doc__ = f"A tensor of the given size with this one's dtype and device, {doc}."
     for function, title in ((create, name), (like, f"{name}_like"), (new, f"new_{name}")):
         function.__name__ = function.__qualname__ = title
-    return create, like, new
+    return create, lifted(like), new
 
 
 def _one_size(name: str, size: tuple, keywords: dict) -> tuple[int, ...]:
@@ -196,6 +196,7 @@ def _fitted(value: Any, kind: Dtype) -> Any:
     return whole % (info.max + 1) if info.min == 0 else whole
 
 
+@lifted
 def full_like(
     input: Tensor,
     fill_value: Any,
@@ -213,10 +214,9 @@ def full_like(
         raise TypeError(
             f"{_name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
         )
-    like = input if isinstance(input, Tensor) else _dispatch.to_tensor(input)
-    kind = kind_of(_name, dtype, like.dtype)
+    kind = kind_of(_name, dtype, input.dtype)
     return finish(
-        _fill(tuple(like.shape), fill_value, kind, _place_of(input, device)), requires_grad
+        _fill(tuple(input.shape), fill_value, kind, _place_of(input, device)), requires_grad
     )
 
 

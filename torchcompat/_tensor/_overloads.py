@@ -9,7 +9,7 @@ import numpy as np
 
 from torchcompat._tensor import ops
 from torchcompat._tensor._dispatch import ARRAYS
-from torchcompat._tensor._faces import into
+from torchcompat._tensor._faces import check_inplace, into, write
 from torchcompat._tensor._tensor import Tensor
 
 __all__ = [
@@ -196,3 +196,12 @@ def polygamma(self: Tensor, n: int) -> Any:
 
 
 Tensor.polygamma = polygamma
+
+
+def polygamma_(self: Tensor, n: int) -> Tensor:
+    """The `n`-th derivative of `digamma`, in place."""
+    check_inplace(self)
+    return write(self, ops.polygamma(n, self))
+
+
+Tensor.polygamma_ = polygamma_

@@ -14,7 +14,7 @@ from torchcompat._dtype import dtype as Dtype
 from torchcompat._tensor import _faces
 from torchcompat._tensor._autograd import no_grad
 from torchcompat._tensor._creation import _one_size, _place_of
-from torchcompat._tensor._dispatch import to_tensor
+from torchcompat._tensor._dispatch import lifted
 from torchcompat._tensor._place import finish, kind_of, put, resolve, size_of
 from torchcompat._tensor._tensor import Tensor, as_array, wrap
 
@@ -95,7 +95,7 @@ def _unit(name: str, distribution: str, doc: str) -> tuple[Callable, Callable]:
     like.__doc__ = f"A tensor of the size, dtype and device of `input`, of {doc}."
     for function, title in ((create, name), (like, f"{name}_like")):
         function.__name__ = function.__qualname__ = title
-    return create, like
+    return create, lifted(like)
 
 
 def _like(name: str, input: Any, dtype: Any, device: Any) -> tuple[tuple[int, ...], Dtype, Any]:
@@ -103,8 +103,7 @@ def _like(name: str, input: Any, dtype: Any, device: Any) -> tuple[tuple[int, ..
         raise TypeError(
             f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
         )
-    held = to_tensor(input)
-    return tuple(held.shape), kind_of(name, dtype, held.dtype), _place_of(input, device)
+    return tuple(input.shape), kind_of(name, dtype, input.dtype), _place_of(input, device)
 
 
 rand, rand_like = _unit("rand", "uniform", "numbers drawn evenly from [0, 1)")
@@ -149,6 +148,7 @@ def randint(
     return finish(made, requires_grad, out)
 
 
+@lifted
 def randint_like(
     input: Tensor,
     *bounds: Any,
@@ -182,6 +182,7 @@ def randperm(
     return finish(drawn("randperm", (int(n),), kind, generator, device), requires_grad, out)
 
 
+@lifted
 @no_grad()
 def normal(
     mean: Any = 0.0,
@@ -199,7 +200,7 @@ def normal(
     """Normal numbers: of given `size`, or one for each element of `mean` and `std`."""
     if not hasattr(std, "shape") and not std >= 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std:g}")
-    tensors = [to_tensor(x) for x in (mean, std) if hasattr(x, "shape")]
+    tensors = [x for x in (mean, std) if hasattr(x, "shape")]
     if size is not None:
         kind = kind_of("normal", dtype, None if out is None else out.dtype)
         dims = size_of("normal", (tuple(size),))
@@ -223,17 +224,18 @@ def _normal_of(mean: Any, std: Any, tensors: list[Tensor], generator: Any) -> Te
     return drawn("normal", size, like.dtype, generator, None) * std + mean
 
 
+@lifted
 def bernoulli(
     input: Tensor, p: float | None = None, *, generator: Any = None, out: Tensor | None = None
 ) -> Tensor:
     """1 with the probability that `input` (or `p`) gives, else 0."""
-    held = to_tensor(input)
-    chance = as_array(held) if p is None else p
-    where = _place_of(held, None)
-    made = drawn("bernoulli", tuple(held.shape), held.dtype, generator, where, p=chance)
+    chance = as_array(input) if p is None else p
+    where = _place_of(input, None)
+    made = drawn("bernoulli", tuple(input.shape), input.dtype, generator, where, p=chance)
     return finish(made, False, out)
 
 
+@lifted
 def multinomial(
     input: Tensor,
     num_samples: int,
@@ -247,25 +249,24 @@ def multinomial(
     Shape:
         input `(N)` or `(M, N)`; output `(num_samples)` or `(M, num_samples)`.
     """
-    held = to_tensor(input)
-    size = (*held.shape[:-1], num_samples)
-    where = _place_of(held, None)
+    size = (*input.shape[:-1], num_samples)
+    where = _place_of(input, None)
     made = drawn(
         "multinomial",
         tuple(size),
         _dtype.int64,
         generator,
         where,
-        probs=as_array(held),
+        probs=as_array(input),
         replacement=replacement,
     )
     return finish(made, False, out)
 
 
+@lifted
 def poisson(input: Tensor, generator: Any = None) -> Tensor:
     """Poisson counts with the rates in `input`. (Distributed as torch's; not the same numbers.)"""
-    held = to_tensor(input)
-    rate = as_array(held)
+    rate = as_array(input)
     source = default_generator if generator is None else generator
     if isinstance(rate, jax.core.Tracer) or _random.is_staging():
         with jax.enable_x64(True):
@@ -274,7 +275,7 @@ def poisson(input: Tensor, generator: Any = None) -> Tensor:
     if bool((np.asarray(rate) < 0).any()):
         raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
     engine = np.random.RandomState(source.random32(4))
-    return put(np.asarray(engine.poisson(np.asarray(rate)), rate.dtype), _place_of(held, None))
+    return put(np.asarray(engine.poisson(np.asarray(rate)), rate.dtype), _place_of(input, None))
 
 
 def _in_memory_order(tensor: Tensor) -> list[int]:

@@ -119,7 +119,8 @@ def linspace(
     start, end = _ends("linspace", start, end)
     kind = _spaced_kind("linspace", start, end, dtype)
     made = put(
-        _spaced(start, end, _count("linspace", steps), kind).astype(kind.numpy), resolve(device)
+        _spaced(start, end, _count("linspace", start, end, steps), kind).astype(kind.numpy),
+        resolve(device),
     )
     return finish(made, requires_grad, out)
 
@@ -141,7 +142,9 @@ def logspace(
     start, end = _ends("logspace", start, end)
     kind = _spaced_kind("logspace", start, end, dtype)
     exact = _dtype.complex128 if kind.is_complex else _dtype.float64
-    powers = np.power(exact.numpy.type(base), _spaced(start, end, _count("logspace", steps), exact))
+    powers = np.power(
+        exact.numpy.type(base), _spaced(start, end, _count("logspace", start, end, steps), exact)
+    )
     return finish(put(powers.astype(kind.numpy), resolve(device)), requires_grad, out)
 
 
@@ -162,9 +165,13 @@ def _ends(name: str, start: Any, end: Any) -> tuple[Any, Any]:
     return scalar(start), scalar(end)
 
 
-def _count(name: str, steps: Any) -> int:
+def _count(name: str, start: Any, end: Any, steps: Any) -> int:
     if isinstance(steps, float):
-        raise TypeError(f"{name}(): argument 'steps' (position 3) must be int, not float")
+        kinds = ", ".join(type(x).__name__ for x in (start, end, steps))
+        raise TypeError(
+            f"{name}() received an invalid combination of arguments - got ({kinds}), but expected "
+            "one of:\n * (Number start, Number end, int steps, *, Tensor out = None, ...)\n"
+        )
     count = int(scalar(steps))
     if count < 0:
         raise RuntimeError("number of steps must be non-negative")

@@ -1,0 +1,173 @@
+"""What `test_ops.py` leaves out, each with its reason."""
+
+
+def _rows(reason: str, names: str) -> dict[str, str]:
+    return dict.fromkeys(names.split(), reason)
+
+
+# Entries (without their variant) that torchcompat has no function for.
+NOT_BUILT = (
+    _rows(
+        "a private function of torch's",
+        "_batch_norm_with_update _chunk_cat _native_batch_norm_legit _segment_reduce "
+        "_softmax_backward_data _unsafe_masked_index _unsafe_masked_index_put_accumulate "
+        "_upsample_bilinear2d_aa __rdiv__ hash_tensor native_batch_norm native_dropout_backward "
+        "native_group_norm native_layer_norm max_pool2d_with_indices_backward slice "
+        "torch._scaled_mm torch._scaled_mm_v2 torch.ops.aten._efficient_attention_forward "
+        "torch.ops.aten._flash_attention_forward torch.ops.aten._safe_softmax.default "
+        "resolve_conj resolve_neg constant_pad_nd grid_sampler_2d grid_sampler_3d",
+    )
+    | _rows(
+        "a copying twin that torch makes for functionalization",
+        "alias_copy as_strided_copy diagonal_copy expand_copy permute_copy split_with_sizes_copy "
+        "squeeze_copy t_copy transpose_copy unbind_copy unfold_copy unsqueeze_copy view_copy",
+    )
+    | _rows(
+        "compiles CUDA source",
+        "jiterator_unary jiterator_binary jiterator_4inputs_with_extra_args "
+        "jiterator_binary_return_by_ref jiterator_2inputs_2outputs",
+    )
+    | _rows("sparse tensors are not built", "sparse.mm sparse.sampled_addmm to_sparse")
+    | _rows("complex32 is not a NumPy type", "chalf")
+    | _rows(
+        "not built yet",
+        "stft istft geqrf gradient lu lu_solve lu_unpack ormqr unravel_index put histogram "
+        "histogramdd nonzero_static svd_lowrank pca_lowrank resize_as_ zero_ linalg.diagonal "
+        "linalg.householder_product linalg.ldl_factor linalg.ldl_factor_ex linalg.ldl_solve "
+        "linalg.lu_factor linalg.lu_factor_ex linalg.lu_solve linalg.solve_ex linalg.tensorinv "
+        "linalg.tensorsolve",
+    )
+    | _rows(
+        "torch.fft is not built yet",
+        "fft.fft fft.fft2 fft.fftn fft.hfft fft.hfft2 fft.hfftn fft.rfft fft.rfft2 fft.rfftn "
+        "fft.ifft fft.ifft2 fft.ifftn fft.ihfft fft.ihfft2 fft.ihfftn fft.irfft fft.irfft2 "
+        "fft.irfftn fft.fftshift fft.ifftshift",
+    )
+    | _rows(
+        "torch.signal is not built yet",
+        " ".join(
+            f"signal.windows.{name}"
+            for name in [
+                "hamming",
+                "hann",
+                "bartlett",
+                "blackman",
+                "cosine",
+                "exponential",
+                "gaussian",
+                "kaiser",
+                "general_cosine",
+                "general_hamming",
+                "nuttall",
+            ]
+        ),
+    )
+    | _rows(
+        "torch.masked is not built yet",
+        " ".join(
+            f"masked.{name}"
+            for name in [
+                "sum",
+                "prod",
+                "cumsum",
+                "cumprod",
+                "amax",
+                "amin",
+                "argmax",
+                "argmin",
+                "mean",
+                "median",
+                "norm",
+                "var",
+                "std",
+                "softmax",
+                "log_softmax",
+                "softmin",
+                "normalize",
+                "logaddexp",
+                "logsumexp",
+            ]
+        ),
+    )
+    | _rows(
+        "a special function that JAX lacks",
+        "special.airy_ai special.bessel_j0 special.bessel_j1 special.bessel_y0 special.bessel_y1 "
+        "special.chebyshev_polynomial_t special.chebyshev_polynomial_u "
+        "special.chebyshev_polynomial_v special.chebyshev_polynomial_w "
+        "special.hermite_polynomial_h special.hermite_polynomial_he "
+        "special.laguerre_polynomial_l special.legendre_polynomial_p special.modified_bessel_i0 "
+        "special.modified_bessel_i1 special.modified_bessel_k0 special.modified_bessel_k1 "
+        "special.scaled_modified_bessel_k0 special.scaled_modified_bessel_k1 "
+        "special.shifted_chebyshev_polynomial_t special.shifted_chebyshev_polynomial_u "
+        "special.shifted_chebyshev_polynomial_v special.shifted_chebyshev_polynomial_w "
+        "special.spherical_bessel_j0",
+    )
+)
+
+EXCLUDED = (
+    _rows(
+        "uninitialised values",
+        "empty empty_like empty_permuted empty_strided new_empty new_empty_strided",
+    )
+    | _rows(
+        "eigenvectors and singular vectors have no sign of their own: test_linalg.py",
+        "linalg.eig linalg.eigh linalg.svd svd",
+    )
+    | _rows(
+        "reads the storage of a tensor that the test hands over by value",
+        "as_strided/partial_views",
+    )
+)
+
+# Of a class of dtypes.
+EXCLUDED_FOR = {
+    ("addbmm", "bfloat16"): "torch rounds after every product of the sum, we at its end",
+    ("matrix_exp", "bfloat16"): "torch overflows to NaN in half precision",
+    ("histc", "bfloat16"): "torch computes the bins in half precision",
+    ("argsort", "bfloat16"): "torch leaves open where equal elements come from",
+    ("argsort", "integer"): "torch leaves open where equal elements come from",
+    ("logcumsumexp", "complex"): "equal up to multiples of 2 pi i",
+}
+
+EXCLUDED_GRADIENTS = (
+    _rows("torch returns a ZeroTensor, which has no values", "sgn")
+    | _rows("torch records a gradient that is always zero", "bernoulli normal normal/number_mean")
+    | _rows("torch records it and refuses in backward", "nextafter")
+    | _rows("torch keeps a gradient of elements that were overwritten", "as_strided_scatter")
+)
+
+EXCLUDED_ERRORS = (
+    _rows("NumPy's arrays have at most 64 dimensions", "amax amin aminmax")
+    | _rows("calls a method on a number", "__radd__ __rmul__ __rand__ __ror__ __rxor__")
+    | _rows("torch refuses what `out` is, not what it gets", "complex multinomial kthvalue")
+    | _rows("torch's type differs between int and float steps", "arange")
+    | _rows(
+        "views and indexing: another text or order of checks",
+        "masked_fill as_strided_scatter narrow narrow_copy roll hsplit vsplit dsplit gather "
+        "scatter scatter_add cat movedim",
+    )
+)
+
+# Only the first result is compared.
+FIRST_RESULT = _rows(
+    "torch leaves open where equal elements come from: test_sorting.py",
+    "sort topk kthvalue mode median nanmedian",
+)
+
+NOT_TRACED = (
+    _rows(
+        "the size of the result, or a Python number, depends on values",
+        "unique unique_consecutive bincount nonzero masked_select argwhere equal allclose item "
+        "combinations repeat_interleave linspace/tensor_overload logspace/tensor_overload "
+        "tensor_split",
+    )
+    | _rows(
+        "draws random numbers: test_random_keys.py",
+        "normal normal/number_mean bernoulli rand_like randn_like randint_like multinomial",
+    )
+    | _rows("is not a function of arrays", "resize_ zero_ __getitem__ linalg.pinv/singular")
+    | _rows(
+        "JAX lowers the double-precision series outside of our 64-bit scope",
+        "i0 special.i0e igamma igammac",
+    )
+)
