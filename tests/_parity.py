@@ -38,6 +38,8 @@ def to_ours(x: Any) -> Any:
         return _tensor(x)
     if isinstance(x, torch.dtype):
         return getattr(torchcompat, str(x).removeprefix("torch."))
+    if isinstance(x, torch.memory_format):
+        return getattr(torchcompat, str(x).removeprefix("torch."))
     if isinstance(x, torch.device):
         return torchcompat.device(str(x))
     if isinstance(x, torch.Size):
