@@ -10,7 +10,7 @@ from jax import numpy as jnp
 
 from torchcompat import _dtype
 from torchcompat._ops._common import cast, dtype_of
-from torchcompat._ops._errors import require_kernel
+from torchcompat._ops._errors import not_implemented
 from torchcompat._ops._registry import Array, op
 from torchcompat._ops.loss import reduced
 
@@ -36,7 +36,8 @@ def ctc_loss(
     Shape:
         log_probs `(T, N, C)`, targets `(N, S)`, lengths `(N)`.
     """
-    require_kernel("ctc_loss_cpu", log_probs, "floating")
+    if dtype_of(log_probs) not in (_dtype.float32, _dtype.float64):
+        raise not_implemented("ctc_loss_cpu", log_probs)
     targets = cast(targets, _dtype.int64)
     loss = _loss(log_probs, targets, input_lengths, target_lengths, blank, zero_infinity)
     if reduction in ("mean", 1):
@@ -57,8 +58,9 @@ def _forward(log_probs, targets, input_lengths, target_lengths, blank, zero_infi
     (slope,) = pull(jnp.ones_like(loss))
     impossible = loss > -_NEVER / 2
     heard = jnp.arange(log_probs.shape[0])[:, None] < input_lengths
-    slope = jnp.where(heard[:, :, None], slope + jnp.exp(log_probs), 0)
+    slope = slope + jnp.exp(log_probs)
     slope = jnp.where(impossible[:, None], 0 if zero_infinity else jnp.nan, slope)
+    slope = jnp.where(heard[:, :, None], slope, 0)
     loss = jnp.where(impossible, 0 if zero_infinity else jnp.inf, loss)
     return loss, cast(slope, dtype_of(log_probs))
 
@@ -91,11 +93,13 @@ def _log_likelihood(
         time, heard = now
         one = jnp.pad(alpha[:, :-1], ((0, 0), (1, 0)), constant_values=_NEVER)
         two = jnp.where(skips, alpha[:, :-2], _NEVER)
-        two = jnp.pad(two, ((0, 0), (2, 0)), constant_values=_NEVER)
+        two = jnp.pad(two, ((0, 0), (2, 0)), constant_values=_NEVER)[:, : alpha.shape[1]]
         moved = jnp.logaddexp(jnp.logaddexp(alpha, one), two) + heard
         return jnp.where((time < input_lengths)[:, None], moved, alpha), None
 
     alpha, _ = lax.scan(step, start, (jnp.arange(1, steps), emitted[1:]))
     ends = 2 * target_lengths[:, None] + jnp.array([0, -1])
     last = jnp.take_along_axis(alpha, jnp.maximum(ends, 0), axis=1)
-    return jax.nn.logsumexp(jnp.where(ends < 0, _NEVER, last), axis=1)
+    total = jax.nn.logsumexp(jnp.where(ends < 0, _NEVER, last), axis=1)
+    # Nothing heard is certain to say nothing.
+    return jnp.where(input_lengths > 0, total, jnp.where(target_lengths > 0, _NEVER, 0))

@@ -11,6 +11,7 @@ from torchcompat import _dtype
 from torchcompat._tensor import ops
 from torchcompat._tensor._dispatch import lifted
 from torchcompat._tensor._factory import tensor
+from torchcompat._tensor._steps import arange
 from torchcompat._tensor._tensor import Tensor
 from torchcompat.nn._functional.loss import host_values
 from torchcompat.nn._reduction import settled
@@ -37,7 +38,7 @@ def ctc_loss(
 
     Shape:
         log_probs `(T, N, C)` or `(T, C)`; targets `(N, S)`, `(S)` or all of them joined; lengths
-        `(N)` or `()`. The lengths must be concrete where the targets are joined.
+        `(N)` or `()`.
     """
     reduction = settled(None, None, reduction)
     lengths = [_as_lengths(x, n) for x, n in ((input_lengths, "input"), (target_lengths, "target"))]
@@ -45,7 +46,6 @@ def ctc_loss(
     if not batched:
         log_probs = log_probs.unsqueeze(1)
         lengths = [x.reshape(-1) for x in lengths]
-        targets = targets.reshape(1, -1) if targets.ndim < 2 else targets
     _check(log_probs, targets, lengths, blank)
     if targets.ndim == 1:
         targets = _apart(targets, lengths[1])
@@ -62,9 +62,14 @@ def _as_lengths(lengths: Any, name: str) -> Tensor:
 
 
 def _check(log_probs: Tensor, targets: Tensor, lengths: list[Tensor], blank: int) -> None:
-    steps, batch, classes = log_probs.shape
     if 0 in log_probs.shape:
         raise RuntimeError("log_probs tensor must not be empty")
+    if log_probs.ndim != 3:
+        raise RuntimeError(
+            f"Expected 3-dimensional tensor, but got {log_probs.ndim}-dimensional tensor for "
+            f"argument #1 'log_probs' {_WHERE}"
+        )
+    steps, batch, classes = log_probs.shape
     if not 0 <= blank < classes:
         raise RuntimeError("blank must be in label range")
     for name, one in zip(("input", "target"), lengths):
@@ -74,6 +79,11 @@ def _check(log_probs: Tensor, targets: Tensor, lengths: list[Tensor], blank: int
         raise RuntimeError(
             f"Expected 1 to 2 dimensions, but got {targets.ndim}-dimensional tensor for argument "
             f"#2 'targets' {_WHERE}"
+        )
+    if targets.ndim == 2 and targets.shape[0] != batch:
+        raise RuntimeError(
+            f"Expected tensor to have size {batch} at dimension 0, but got size {targets.shape[0]} "
+            f"for argument #2 'targets' {_WHERE}"
         )
     heard, said = (host_values(one) for one in lengths)
     for name, values, most in (("input", heard, steps), ("target", said, None)):
@@ -111,14 +121,12 @@ def _check_targets(targets: Tensor, said: np.ndarray) -> None:
 
 
 def _apart(targets: Tensor, lengths: Tensor) -> Tensor:
-    """Joined targets as one row a sample, the rest of each row filled with anything."""
+    """Joined targets as one row a sample, the rest of each row filled with anything.
+
+    Where the lengths are not known, a row is as long as all targets together.
+    """
     said = host_values(lengths)
-    if said is None:
-        raise NotImplementedError(
-            "ctc_loss: targets that are joined in one dimension need target_lengths whose values "
-            "are known; pass targets of shape (N, S) under tracing"
-        )
-    starts = np.cumsum(said) - said
-    index = starts[:, None] + np.arange(max(said.max(), 1))
-    index = np.minimum(index, max(targets.shape[0] - 1, 0))
-    return targets[tensor(index)]
+    width = targets.shape[0] if said is None else said.max()
+    starts = lengths.cumsum(0) - lengths
+    index = starts.unsqueeze(1) + arange(max(int(width), 1), device=targets.device)
+    return targets[index.clamp(max=max(targets.shape[0] - 1, 0))]
