@@ -1,0 +1,32 @@
+"""Every test module is imported, and every test run, from the same random state.
+
+Workers of pytest-xdist must collect the same tests, also where a module draws its cases on import.
+"""
+
+import importlib.util
+import random
+
+import numpy as np
+import pytest
+
+import torchcompat
+
+# Absent on the oldest JAX and Flax, where only the tests that need no torch run.
+HAS_TORCH = importlib.util.find_spec("torch") is not None
+
+
+def seed() -> None:
+    random.seed(0)
+    np.random.seed(0)
+    torchcompat.manual_seed(0)
+    if HAS_TORCH:
+        importlib.import_module("torch").manual_seed(0)
+
+
+def pytest_pycollect_makemodule(module_path, parent):
+    seed()
+
+
+@pytest.fixture(autouse=True)
+def same_start():
+    seed()
