@@ -35,6 +35,7 @@ LAYERS: list[tuple[str, tuple, dict[str, Any]]] = [
     ("RMSNorm", (9,), {}),
     ("Embedding", (11, 6), {"padding_idx": 3}),
     ("Embedding", (2, 3), {}),
+    ("EmbeddingBag", (5, 3), {"padding_idx": 1}),
     ("PReLU", (4,), {}),
     ("MultiheadAttention", (8, 2), {}),
     ("MultiheadAttention", (8, 2), {"kdim": 6, "vdim": 10, "add_bias_kv": True}),

@@ -44,7 +44,17 @@ from torchcompat.nn._functional.dropout import (
     dropout3d,
     feature_alpha_dropout,
 )
-from torchcompat.nn._functional.embedding import _no_grad_embedding_renorm_, embedding
+from torchcompat.nn._functional.embedding import (
+    _no_grad_embedding_renorm_,
+    embedding,
+    embedding_bag,
+)
+from torchcompat.nn._functional.grids import (
+    GRID_SAMPLE_INTERPOLATION_MODES,
+    GRID_SAMPLE_PADDING_MODES,
+    affine_grid,
+    grid_sample,
+)
 from torchcompat.nn._functional.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,

@@ -1,0 +1,83 @@
+"""Sums, means and maxima over bags of rows of a table."""
+
+from __future__ import annotations
+
+from jax import lax
+from jax import numpy as jnp
+
+from torchcompat._ops._common import wide
+from torchcompat._ops._errors import scalar
+from torchcompat._ops._registry import Array, op
+from torchcompat._ops.embedding import embedding
+
+
+@op(grad="EmbeddingBagBackward0")
+def pooled_rows(
+    weight: Array,
+    indices: Array,
+    offsets: Array,
+    per_sample_weights: Array | None,
+    mode: str,
+    scale_grad_by_freq: bool,
+    include_last_offset: bool,
+    padding_idx: int,
+) -> Array:
+    """For each bag, the sum, mean or maximum of the rows that its indices name; 0 for an empty bag.
+
+    Args:
+        offsets: where in `indices` each bag begins; with `include_last_offset`, also the end.
+        padding_idx: an index that does not count; negative for none.
+    """
+    _check_types(weight, indices, offsets, per_sample_weights)
+    bags = offsets.shape[0] - include_last_offset
+    rows = wide(embedding(weight, indices, padding_idx, scale_grad_by_freq))
+    if per_sample_weights is not None:
+        rows = rows * wide(per_sample_weights)[:, None]
+    positions = jnp.arange(indices.shape[0], dtype=jnp.int32)
+    bag = jnp.searchsorted(offsets.astype(jnp.int32), positions, side="right") - 1
+    bag = jnp.where(indices == padding_idx, bags, bag)  # out of range: dropped below
+    if mode == "max":
+        return _maxima(rows, bag, bags).astype(weight.dtype)
+    total = jnp.zeros((bags, rows.shape[1]), rows.dtype).at[bag].add(rows, mode="drop")
+    if mode == "mean":
+        count = jnp.zeros(bags, rows.dtype).at[bag].add(1, mode="drop")
+        total = total / jnp.maximum(count, 1)[:, None]
+    return total.astype(weight.dtype)
+
+
+def _maxima(rows: Array, bag: Array, bags: int) -> Array:
+    """The largest of each bag; the first of equals has the gradient."""
+    held = lax.stop_gradient(rows)
+    low = jnp.full((bags, rows.shape[1]), -jnp.inf, rows.dtype)
+    best = low.at[bag].max(held, mode="drop")
+    count = rows.shape[0]
+    places = jnp.arange(count, dtype=jnp.int32)[:, None]
+    places = jnp.where(held == best.at[bag].get(mode="clip"), places, count)
+    first = jnp.full(best.shape, count, jnp.int32).at[bag].min(places, mode="drop")
+    if not count:
+        return jnp.zeros_like(best)
+    found = jnp.take_along_axis(rows, jnp.minimum(first, count - 1), axis=0)
+    return jnp.where(first < count, found, 0)
+
+
+def _check_types(weight: Array, indices: Array, offsets: Array, per_sample: Array | None) -> None:
+    where = "(while checking arguments for embedding_bag)"
+    for name, x in (("indices", indices), ("offsets", offsets)):
+        if x.dtype.name not in ("int32", "int64"):
+            raise RuntimeError(
+                f"Expected tensor for argument #1 '{name}' to have one of the following scalar "
+                f"types: Long, Int; but got torch.{scalar(x)}Tensor instead {where}"
+            )
+    if not jnp.issubdtype(weight.dtype, jnp.floating):
+        complex_one = jnp.issubdtype(weight.dtype, jnp.complexfloating)
+        kind = f"CPU{scalar(weight)}Type" if complex_one else f"torch.{scalar(weight)}Tensor"
+        raise RuntimeError(
+            "Expected tensor for argument #1 'weight' to have one of the following scalar types: "
+            f"Half, BFloat16, Float, Double; but got {kind} instead {where}"
+        )
+    if per_sample is not None and per_sample.dtype != weight.dtype:
+        raise RuntimeError(
+            "Expected tensor for argument #1 'weight' to have the same type as tensor for argument "
+            f"#1 'per_sample_weights'; but type torch.{scalar(weight)}Tensor does not equal "
+            f"torch.{scalar(per_sample)}Tensor {where}"
+        )
