@@ -1,4 +1,4 @@
-"""Activations against torch: values and slopes at ordinary points and at every kink, types, errors."""
+"""Activations against torch: values and slopes, at ordinary points and at kinks; types; errors."""
 
 from __future__ import annotations
 
@@ -175,7 +175,17 @@ def test_in_place_functions(name):
         getattr(ours, name)(leaf)
 
 
-FLOATS_ONLY = ["leaky_relu", "elu", "celu", "selu", "gelu", "silu", "mish", "softplus", "softshrink"]
+FLOATS_ONLY = [
+    "leaky_relu",
+    "elu",
+    "celu",
+    "selu",
+    "gelu",
+    "silu",
+    "mish",
+    "softplus",
+    "softshrink",
+]
 FLOATS_ONLY += ["hardshrink", "hardsigmoid", "hardswish", "logsigmoid", "glu", "rrelu"]
 X, LONG = torch.randn(2, 3), torch.arange(6)
 # name, arguments, keyword arguments: torch's error, type and text
