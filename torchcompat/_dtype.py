@@ -149,10 +149,10 @@ def promote_types(type1: dtype, type2: dtype) -> dtype:
     if type1.name.startswith("float8") or type2.name.startswith("float8"):
         raise RuntimeError(
             f"Promotion for Float8 Types is not supported, "
-            f"attempted to promote {type1} and {type2}"
+            f"attempted to promote {scalar_name(type1)} and {scalar_name(type2)}"
         )
     for a, b in ((type1, type2), (type2, type1)):
-        if a in _UNSIGNED and not (b.is_floating_point or b.is_complex or b is bool_):
+        if a in _UNSIGNED and not b.is_floating_point:
             raise RuntimeError(
                 "Promotion for uint16, uint32, uint64 types is not supported, "
                 f"attempted to promote {scalar_name(type1)} and {scalar_name(type2)}"

@@ -66,9 +66,11 @@ def result_type(*operands: Any) -> dtype:
 
 def _combine(strong: dtype, weak: dtype) -> dtype:
     """`weak` has the higher category; a float's precision survives becoming complex."""
-    if weak.is_complex and strong.is_floating_point:
-        return strong.to_complex()
-    return weak
+    if not weak.is_complex:
+        return _dtype.promote_types(strong, weak)
+    if strong.name.startswith("float8"):
+        raise RuntimeError(f"Unknown Complex ScalarType for {_dtype.scalar_name(strong)}")
+    return strong.to_complex() if strong.is_floating_point else weak
 
 
 Number_ = (bool, int, float, complex)

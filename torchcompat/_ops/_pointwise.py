@@ -54,16 +54,19 @@ def float_binary(
     doc: str,
     faces: tuple[str, ...] = POINTWISE,
     numbers: bool = False,
+    complexes: bool = False,
     **row: Any,
 ) -> None:
     """An op of two arguments that are promoted to a floating type.
 
     Args:
         numbers: Python numbers are allowed beside tensors.
+        complexes: complex numbers are supported.
     """
 
     def run(input: Array, other: Array) -> Array:
         (a, b), to = operands(input, other, floating=True)
+        reject(f"{name}_cpu", a, complexes=not complexes)
         return cast(compute(a, b), to)
 
     check = some_tensor(name) if numbers else tensors_only(name, "input", "other")

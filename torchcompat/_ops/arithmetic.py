@@ -363,7 +363,13 @@ def _logaddexp(a: jax.Array, b: jax.Array) -> jax.Array:
     return large + jnp.log1p(jnp.exp(small - large))
 
 
-float_binary("logaddexp", _logaddexp, "`log(exp(input) + exp(other))`.", ("torch", "method"))
+float_binary(
+    "logaddexp",
+    _logaddexp,
+    "`log(exp(input) + exp(other))`.",
+    ("torch", "method"),
+    complexes=True,
+)
 float_binary("logaddexp2", jnp.logaddexp2, "`log2(2 ** input + 2 ** other)`.", ("torch", "method"))
 
 
