@@ -5,7 +5,6 @@ Workers of pytest-xdist must collect the same tests, also where a module draws i
 
 import importlib.util
 import random
-import re
 
 import numpy as np
 import pytest
@@ -31,10 +30,3 @@ def pytest_pycollect_makemodule(module_path, parent):
 @pytest.fixture(autouse=True)
 def same_start():
     seed()
-
-
-def pytest_collection_modifyitems(items):
-    """Names of tests carry no addresses, which differ between workers."""
-    for position, item in enumerate(items):
-        if " at 0x" in item.nodeid:
-            item._nodeid = f"{re.sub(' at 0x[0-9a-f]*', '', item.nodeid)}-{position}"

@@ -202,7 +202,9 @@ def test_load_and_meta(torch):
 # -- what is ours -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("make", [np.asarray, jnp.asarray, torchcompat.tensor], ids=str)
+@pytest.mark.parametrize(
+    "make", [np.asarray, jnp.asarray, torchcompat.tensor], ids=["numpy", "jax", "tensor"]
+)
 def test_load_takes_arrays(make):
     module = toys(torchcompat).Affine()
     values = {"weight": [5.0, 6.0], "bias": [7.0, 8.0], "count": [9.0]}
