@@ -20,6 +20,7 @@ DONE = (
     *(f"Adaptive{kind}Pool{n}d" for kind in ("Max", "Avg") for n in (1, 2, 3)),
     *(f"{kind}Pad{n}d" for kind in ("Circular", "Constant", "Zero") for n in (1, 2, 3)),
     *(f"{kind}Pad{n}d" for kind in ("Reflection", "Replication") for n in (1, 2, 3)),
+    *(f"{kind}{form}" for kind in ("RNN", "LSTM", "GRU") for form in ("", "Cell")),
     *(name for name in torch.nn.modules.activation.__all__ if name in INFO),
     *(name for name in torch.nn.modules.loss.__all__ if name in INFO),
     *(name for name in torch.nn.modules.transformer.__all__ if name in INFO),
