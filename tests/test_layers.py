@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
+import numpy as np
 import pytest
 import torch
+from jax import export
+from jax import numpy as jnp
 
 import torchcompat
 from tests._both import attempt, same
+from torchcompat.func import functional_call
 
 CONSTRUCTION = """
 nn.Identity(3, a=2)
@@ -264,9 +269,6 @@ def test_a_failed_call_changes_nothing() -> None:
 
 
 def test_arrays_in_arrays_out() -> None:
-    import jax
-    from jax import numpy as jnp
-
     x = jnp.ones((2, 4, 6, 6))
     functional = torchcompat.nn.functional
     for out in (
@@ -278,3 +280,39 @@ def test_arrays_in_arrays_out() -> None:
         functional.adaptive_avg_pool2d(x, (None, 2)),
     ):
         assert isinstance(out, jax.Array)
+
+
+# layer, input size: each kind of indexing that a gradient runs backwards
+BACKWARD = """
+nn.Conv2d(4, 4, 3, groups=4, padding=1), (2, 4, 8, 8)
+nn.Conv2d(4, 8, 3, stride=2, groups=2), (2, 4, 8, 8)
+nn.MaxPool2d(3, 2, 1), (2, 3, 8, 8)
+nn.MaxPool1d(40), (2, 3, 40)
+nn.AdaptiveMaxPool2d((3, 2)), (2, 3, 8, 8)
+nn.AdaptiveAvgPool2d((3, 2)), (2, 3, 8, 8)
+nn.AvgPool2d(3, 2, 1), (2, 3, 8, 8)
+nn.BatchNorm2d(3), (2, 3, 4, 4)
+nn.ReflectionPad2d(1), (2, 3, 4, 4)
+nn.CircularPad2d(1), (2, 3, 4, 4)
+nn.Unfold(2), (2, 3, 4, 4)
+nn.Fold(4, 2), (2, 8, 9)
+nn.Embedding(5, 3, padding_idx=1, scale_grad_by_freq=True), (2, 3)
+nn.EmbeddingBag(5, 3, mode="max"), (2, 3)
+"""
+
+
+@pytest.mark.parametrize("line", _lines(BACKWARD))
+def test_gradients_lower_for_every_platform(line: str) -> None:
+    """The gradient traced under a 32-bit `jit`, as a user of JAX would."""
+    layer, size = eval(line, {"nn": torchcompat.nn})
+    state = {name: x._read() for name, x in layer.state_dict().items()}
+    buffers = {name: state.pop(name) for name, _ in layer.named_buffers()}
+    kind = np.int32 if "Embedding" in line else np.float32
+
+    def loss(weights: dict, x: jax.Array, buffers: dict) -> jax.Array:
+        return functional_call(layer, {**weights, **buffers}, (x,)).sum()
+
+    shapes = jax.eval_shape(lambda: (state, jnp.ones(size, kind), buffers))
+    gradient = jax.jit(jax.grad(loss, 0 if kind is np.int32 else (0, 1)))
+    lowered = export.export(gradient, platforms=("cpu", "cuda", "tpu"))(*shapes)
+    assert lowered.platforms == ("cpu", "cuda", "tpu")

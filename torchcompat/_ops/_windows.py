@@ -15,6 +15,11 @@ from torchcompat._ops._registry import Array
 _UNROLLED = 32
 
 
+# JAX clamps indices when it lowers a program, which an outer 32-bit `jit` does without the scoped
+# 64 bits of the trace (fails in jax 0.8 to 0.10); indices that are in bounds need no clamping.
+IN_BOUNDS = "promise_in_bounds"
+
+
 class Windows(NamedTuple):
     """The windows along one dimension, all of one extent, `stride` apart.
 
@@ -105,7 +110,8 @@ def adaptive(size: int, out: int) -> Windows | AdaptiveWindows:
 
 def _gather(x: Array, axis: int, positions: np.ndarray, fill: float) -> Array:
     inside = (positions >= 0) & (positions < x.shape[axis])
-    found = jnp.take(x, np.where(inside, positions, 0), axis=axis, mode="clip")
+    places = np.where(inside, positions, 0).astype(np.int32)
+    found = x.at[(*(slice(None),) * axis, places)].get(mode=IN_BOUNDS)
     mask = inside.reshape(inside.shape + (1,) * (x.ndim - axis - 1))
     return jnp.where(mask, found, jnp.asarray(fill, x.dtype))
 

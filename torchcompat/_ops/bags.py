@@ -8,6 +8,7 @@ from jax import numpy as jnp
 from torchcompat._ops._common import wide
 from torchcompat._ops._errors import scalar
 from torchcompat._ops._registry import Array, op
+from torchcompat._ops._windows import IN_BOUNDS
 from torchcompat._ops.embedding import embedding
 
 
@@ -52,11 +53,13 @@ def _maxima(rows: Array, bag: Array, bags: int) -> Array:
     best = low.at[bag].max(held, mode="drop")
     count = rows.shape[0]
     places = jnp.arange(count, dtype=jnp.int32)[:, None]
-    places = jnp.where(held == best.at[bag].get(mode="clip"), places, count)
+    places = jnp.where(
+        held == best.at[jnp.minimum(bag, bags - 1)].get(mode=IN_BOUNDS), places, count
+    )
     first = jnp.full(best.shape, count, jnp.int32).at[bag].min(places, mode="drop")
     if not count:
         return jnp.zeros_like(best)
-    found = jnp.take_along_axis(rows, jnp.minimum(first, count - 1), axis=0)
+    found = jnp.take_along_axis(rows, jnp.minimum(first, count - 1), axis=0, mode=IN_BOUNDS)
     return jnp.where(first < count, found, 0)
 
 

@@ -9,6 +9,7 @@ from jax import numpy as jnp
 from torchcompat._ops._common import wide
 from torchcompat._ops._errors import scalar
 from torchcompat._ops._registry import Array, op
+from torchcompat._ops._windows import IN_BOUNDS
 
 
 @op("torch")
@@ -32,13 +33,25 @@ def embedding(
         weight `(rows, features)`, indices `(*)`; output `(*, features)`.
     """
     check_table(weight, indices)
-    rows = jnp.take(weight, indices, axis=0, mode="fill")
+    rows = _rows(weight, indices)
     if scale_grad_by_freq:
         rows = _scaled_gradient(rows, 1 / _frequency(indices, weight.shape[0]))
     if padding_idx >= 0:
         padding = (indices == padding_idx)[..., None]
         rows = jnp.where(padding, lax.stop_gradient(rows), rows)
     return rows
+
+
+def _rows(weight: Array, indices: Array) -> Array:
+    """The rows that indices name; outside the table NaN, or the lowest integer."""
+    count = weight.shape[0]
+    missing = jnp.nan if jnp.issubdtype(weight.dtype, jnp.inexact) else jnp.iinfo(weight.dtype).min
+    fill = jnp.asarray(missing).astype(weight.dtype)
+    if not count:
+        return jnp.full((*indices.shape, weight.shape[1]), fill)
+    inside = (indices >= 0) & (indices < count)
+    found = weight.at[jnp.where(inside, indices, 0).astype(jnp.int32)].get(mode=IN_BOUNDS)
+    return jnp.where(inside[..., None], found, fill)
 
 
 def check_table(weight: Array, indices: Array) -> None:
@@ -57,7 +70,7 @@ def _frequency(indices: Array, rows: int) -> Array:
     """For each index, how often it occurs among all, in a last dimension of size 1."""
     flat = indices.reshape(-1)
     counts = jnp.zeros(rows, jnp.int32).at[flat].add(1, mode="drop")
-    return counts[indices][..., None]
+    return counts.at[indices].get(mode="clip")[..., None]
 
 
 @jax.custom_jvp

@@ -11,7 +11,7 @@ from jax import numpy as jnp
 from torchcompat._ops import _pooling_checks as checks
 from torchcompat._ops._common import wide
 from torchcompat._ops._registry import Array, op
-from torchcompat._ops._windows import AdaptiveWindows, Windows, adaptive, count
+from torchcompat._ops._windows import IN_BOUNDS, AdaptiveWindows, Windows, adaptive, count
 
 Sizes = int | Sequence[int]
 AnyWindows = Windows | AdaptiveWindows
@@ -68,7 +68,7 @@ def _max_gather(x: Array, index: Array, axis: int, windows: AnyWindows) -> tuple
     places = jnp.broadcast_to(windows.gather(index, axis, 0), values.shape)
     winner = jnp.expand_dims(lax.argmax(values, axis + 1, jnp.int32), axis + 1)
     return tuple(
-        jnp.take_along_axis(one, winner, axis=axis + 1, mode="clip").squeeze(axis + 1)
+        jnp.take_along_axis(one, winner, axis=axis + 1, mode=IN_BOUNDS).squeeze(axis + 1)
         for one in (values, places)
     )
 
