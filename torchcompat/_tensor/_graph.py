@@ -13,6 +13,7 @@ from jax import numpy as jnp
 
 from torchcompat import _strided
 from torchcompat._ops._registry import LIST, STATIC, TRACED, Row
+from torchcompat._tensor._cell import traced_here
 from torchcompat._tensor._state import serial, state
 from torchcompat._tensor._tensor import Tensor, alias, wrap
 
@@ -126,11 +127,17 @@ def _positions(leaves: list, inputs: list[Tensor]) -> list[int]:
             positions.append(at)
             continue
         value = tensor._read()
-        while leaves[at] is not value:
+        unkept = traced_here(value, tensor._cell.root.value)
+        while leaves[at] is not value and not (unkept and _alike(leaves[at], value)):
             at += 1
         positions.append(at)
         at += 1
     return positions
+
+
+def _alike(leaf: Any, value: Any) -> bool:
+    """For an alias of a storage from outside of a trace: each reading of it is another tracer."""
+    return isinstance(leaf, jax.core.Tracer) and leaf.aval == value.aval
 
 
 class Accumulate(_Hooked):
