@@ -41,7 +41,6 @@ SAMPLE = (
     "GELU",
     "CrossEntropyLoss",
     "MultiheadAttention",
-    "TransformerEncoderLayer",
 )
 
 
