@@ -5,6 +5,9 @@ takes precedence over an op of its name.
 """
 # ruff: noqa: F401
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
 from torchcompat import _ops as _ops
 from torchcompat._tensor._choosing import one_hot
 from torchcompat._tensor._faces import FUNCTIONS as _FUNCTIONS
@@ -108,3 +111,7 @@ for _name, _function in _FUNCTIONS["functional"].items():
     globals().setdefault(_name, _function)
 del _name, _function
 _threshold = _FUNCTIONS["functional"]["threshold"]
+
+if _TYPE_CHECKING:  # the functions of the op registry
+
+    def __getattr__(name: str) -> _Any: ...
