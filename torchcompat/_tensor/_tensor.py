@@ -49,7 +49,19 @@ class Size(tuple):
         return Size, (tuple(self),)
 
 
-class Tensor:
+if TYPE_CHECKING:
+
+    class _Open(type):
+        """Its neighbours attach methods to Tensor."""
+
+        def __getattr__(cls, name: str) -> Any: ...
+        def __setattr__(cls, name: str, value: Any) -> None: ...
+
+else:
+    _Open = type
+
+
+class Tensor(metaclass=_Open):
     """A multi-dimensional array with torch's semantics, held by JAX.
 
     A tensor is a `Cell` (the storage, shared by all its aliases) and a layout over it (None when the
@@ -85,6 +97,17 @@ class Tensor:
         from torchcompat._tensor import _factory  # the legacy constructor needs the factories above
 
         _factory.legacy_init(self, data, device)
+
+    _cell: Cell
+    _layout: _layout.Layout | None
+    _requires_grad: bool
+    _grad: Tensor | None
+    _grad_fn: Any
+    _output_nr: int
+    _is_view_of: Tensor | None
+    _graph_version: int | None
+    _cache: Any
+    _seen: Any
 
     if TYPE_CHECKING:  # what the registry and the modules beside this one attach
 
