@@ -176,23 +176,28 @@ def _fill(size: tuple[int, ...], value: Any, kind: Dtype, where: Any) -> Tensor:
     return filled(size, _fitted(scalar(value), kind), kind, where)
 
 
+def _overflow(kind: Dtype) -> RuntimeError:
+    name = "int" if kind is _dtype.int32 else f"{kind.name}_t"
+    return RuntimeError(f"value cannot be converted to type {name} without overflow")
+
+
 def _fitted(value: Any, kind: Dtype) -> Any:
     """A Python number as C would convert it to `kind`: fractions dropped, negatives wrapped."""
     if kind is _dtype.bool_ or kind.is_complex:
         return value
     if isinstance(value, complex):
         if value.imag:
-            raise RuntimeError(f"value cannot be converted to type {kind.name} without overflow")
+            raise _overflow(kind)
         value = value.real
     if kind.is_floating_point:
         return value
     info = np.iinfo(kind.numpy)
     if isinstance(value, float) and not math.isfinite(value):
-        raise RuntimeError(f"value cannot be converted to type {kind.name} without overflow")
+        raise _overflow(kind)
     whole = int(value)
     low = -info.max - (info.min < 0)
     if not low <= whole <= info.max:
-        raise RuntimeError(f"value cannot be converted to type {kind.name} without overflow")
+        raise _overflow(kind)
     return whole % (info.max + 1) if info.min == 0 else whole
 
 

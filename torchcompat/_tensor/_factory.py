@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import warnings
 from collections.abc import Iterator
@@ -253,10 +254,17 @@ def _natural(data: Any, sizes: tuple[int, ...], seen: set[type]) -> np.ndarray:
 def _inferred(natural: np.ndarray, seen: set[type]) -> Dtype:
     if natural.dtype == object:
         raise ValueError("Overflow when unpacking long long")
+    if natural.dtype.kind in "biu" or not seen:
+        return _dtype.from_numpy(natural.dtype) if seen else _dtype.get_default_dtype()
+    return functools.reduce(_dtype.promote_types, map(_dtype_of_number, seen))
+
+
+def _dtype_of_number(kind: type) -> Dtype:
+    if issubclass(kind, np.generic):
+        return _dtype.from_numpy(kind)
     default = _dtype.get_default_dtype()
-    if natural.dtype.kind in "fc" and not any(issubclass(t, np.inexact) for t in seen):
-        return default.to_complex() if natural.dtype.kind == "c" else default
-    return _dtype.from_numpy(natural.dtype)
+    numbers = {bool: _dtype.bool_, int: _dtype.int64, complex: default.to_complex()}
+    return numbers.get(kind, default)
 
 
 def _fitted(natural: np.ndarray, kind: Dtype, seen: set[type]) -> np.ndarray:
