@@ -46,8 +46,12 @@ class RNNCellBase(Module):
         self.hidden_size = hidden_size
         self.bias = bias
         gates = num_chunks * hidden_size
-        sizes = {"weight_ih": (gates, input_size), "weight_hh": (gates, hidden_size)}
-        sizes |= {"bias_ih": (gates,), "bias_hh": (gates,)}
+        sizes: dict[str, tuple[int, ...]] = {
+            "weight_ih": (gates, input_size),
+            "weight_hh": (gates, hidden_size),
+            "bias_ih": (gates,),
+            "bias_hh": (gates,),
+        }
         for name, size in sizes.items():
             if bias or not name.startswith("bias"):
                 setattr(self, name, Parameter(empty(size, device=device, dtype=dtype)))
