@@ -28,6 +28,14 @@ CLASSES = {
 }
 
 
+# built-in function -> the name torch gives it in public
+_OTHER = {"log_sigmoid": "logsigmoid"}
+# entry -> (factor on the tolerance of gradients, reason)
+LOOSER = {
+    "nn.functional.ctc_loss": (100.0, "torch's own float32 error against float64 is as large"),
+}
+
+
 def counterpart(function: Callable) -> Callable:
     """Our function for a torch function, or for a helper of torch's tests written over such."""
     if isinstance(function, functools.partial):
@@ -46,8 +54,8 @@ def _named(function: Callable) -> Callable:
         (torchcompat.special, torch.special),
         (torchcompat.linalg, torch.linalg),
     ):
-        for title in (name, name.removeprefix("linalg_").removeprefix("special_")):
-            if getattr(theirs, title, None) is function:
+        for title in (name, name.removeprefix("linalg_").removeprefix("special_"), _OTHER.get(name)):
+            if title and getattr(theirs, title, None) is function:
                 return getattr(ours, title)
     if getattr(torch.Tensor, name, None) is function:
         return getattr(torchcompat.Tensor, name)
@@ -142,10 +150,11 @@ def check_sample(theirs: Callable, ours: Callable, sample: Any, gradients: bool,
         else:
             assert mine == other, what
     if gradients:
-        _check_gradients(arguments, own, pairs, what)
+        factor = LOOSER.get(what.split()[0], (4.0, ""))[0]
+        _check_gradients(arguments, own, pairs, what, factor)
 
 
-def _check_gradients(arguments: Any, own: Any, pairs: list, what: str) -> None:
+def _check_gradients(arguments: Any, own: Any, pairs: list, what: str, factor: float) -> None:
     recorded = [(m, o) for m, o in pairs if isinstance(o, torch.Tensor) and o.requires_grad]
     theirs = [x for x in _leaves(arguments) if isinstance(x, torch.Tensor) and x.requires_grad]
     mine = [x for x in _leaves(own) if isinstance(x, torchcompat.Tensor) and x.requires_grad]
@@ -159,7 +168,7 @@ def _check_gradients(arguments: Any, own: Any, pairs: list, what: str) -> None:
         [m for m, _ in recorded], mine, to_ours(weights), allow_unused=True, materialize_grads=True
     )
     for i, (a, b) in enumerate(zip(found, expected, strict=True)):
-        assert_close(a, b, f"{what}: gradient {i}", 4.0)
+        assert_close(a, b, f"{what}: gradient {i}", factor)
 
 
 def _leaves(x: Any) -> list:
