@@ -1,9 +1,9 @@
 """Runs lines of source under torch and under torchcompat and compares what they give.
 
-A line is statements and a last expression, separated by `;;`. It sees the library as `torch`, NumPy as
-`np`, and fresh tensors: `x` (2, 3) and `c` (2, 3, 4) of floats, `i` (2, 3) of integers, `a` (3,) and `w` (2, 3)
-that require gradients. Values, dtypes, strides, offsets, gradient flags and nodes are compared, and
-of errors type and text.
+A line is statements and a last expression, separated by `;;`. It sees the library as `torch`,
+NumPy as `np`, and fresh tensors: `x` (2, 3) and `c` (2, 3, 4) of floats, `i` (2, 3) of integers,
+`a` (3,) and `w` (2, 3) that require gradients. Values, dtypes, strides, offsets, gradient flags and
+nodes are compared, and of errors type and text.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ w = torch.ones(2, 3).requires_grad_()
 """
 
 
-def _namespace(library: Any) -> dict[str, Any]:
+def _namespace(library: Any, setup: str) -> dict[str, Any]:
     names = {"torch": library, "np": np}
-    exec(_SETUP, names)
+    exec(_SETUP + setup, names)
     return names
 
 
@@ -67,10 +67,10 @@ def _clean(text: str) -> str:
     return re.sub(r"0x[0-9a-f]+", "0x", text.replace("torchcompat.", "torch."))
 
 
-def outcome(line: str, library: Any) -> Any:
+def outcome(line: str, library: Any, setup: str = "") -> Any:
     """What a line gives under one library."""
     *statements, last = line.split(";;")
-    names = _namespace(library)
+    names = _namespace(library, setup)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -86,7 +86,7 @@ def lines(text: str) -> list[str]:
     return [line.strip() for line in text.strip().splitlines() if line.strip()]
 
 
-def check(line: str) -> None:
-    """Compares the two libraries on one line."""
-    expected, got = outcome(line, torch), outcome(line, torchcompat)
+def check(line: str, setup: str = "") -> None:
+    """Compares the two libraries on one line, after the statements `setup`."""
+    expected, got = outcome(line, torch, setup), outcome(line, torchcompat, setup)
     assert got == expected, f"{line}\n torchcompat: {got!r}\n torch:       {expected!r}"

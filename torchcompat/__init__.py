@@ -47,6 +47,7 @@ from torchcompat._tensor._bits import *
 from torchcompat._tensor._combining import *
 from torchcompat._tensor._sampling import *
 from torchcompat._tensor._shaping import *
+from torchcompat._tensor._splitting import *
 from torchcompat._tensor._steps import *
 from torchcompat._tensor._types import *
 from torchcompat._tensor._storage import *

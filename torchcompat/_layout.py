@@ -1,6 +1,6 @@
 """Views as torch has them: size, stride and offset over a storage, and the rules that make them.
 
-A layout is `(size, stride, offset)` in elements. `_strided.py` reads and writes the values it names.
+A layout is `(size, stride, offset)` in elements. `_strided.py` reads and writes what it names.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ def is_contiguous(layout: Layout) -> bool:
 def reshaped(layout: Layout, size: tuple[int, ...]) -> Layout | None:
     """The layout of the same elements under another size, or None if no strides express it."""
     old_size, old_stride, offset = layout
-    if math.prod(size) == 0 or is_contiguous(layout):
-        return size, contiguous_strides(size), offset
+    if math.prod(size) == 0:
+        return size, old_stride if size == old_size else contiguous_strides(size), offset
     new_stride = [0] * len(size)
     axis = len(size) - 1
-    for length, step in reversed(_runs(old_size, old_stride)):
+    for length, step in _runs(old_size, old_stride):
         held = 1
         while axis >= 0 and (held < length or size[axis] == 1):
             new_stride[axis] = held * step
@@ -54,16 +54,17 @@ def reshaped(layout: Layout, size: tuple[int, ...]) -> Layout | None:
 
 
 def _runs(size: tuple[int, ...], stride: tuple[int, ...]) -> list[tuple[int, int]]:
-    """`(length, step)` of each maximal group of dimensions that one step size covers."""
-    runs: list[tuple[int, int]] = []
-    for n, s in zip(size, stride):
-        if n == 1:
-            continue
-        if runs and runs[-1][1] == n * s:
-            runs[-1] = (runs[-1][0] * n, s)
+    """`(length, step)` of each group of dimensions that one step covers, innermost first."""
+    if not size:
+        return [(1, 1)]
+    runs = [(size[-1], stride[-1])]
+    for n, s in zip(reversed(size[:-1]), reversed(stride[:-1])):
+        length, step = runs[-1]
+        if n == 1 or s == length * step:
+            runs[-1] = (length * n, step)
         else:
             runs.append((n, s))
-    return runs or [(1, 1)]
+    return runs
 
 
 def permuted(layout: Layout, dims: tuple[int, ...]) -> Layout:

@@ -63,7 +63,7 @@ def strides_for(wanted: memory_format, held: Layout) -> tuple[int, ...]:
 
 
 def is_dense(held: Layout) -> bool:
-    """Whether the elements fill a range of memory, in whatever order, each in a place of its own."""
+    """Whether the elements fill a range of memory, in whatever order, each in its own place."""
     size, stride, _ = held
     if 0 in size:
         return True

@@ -1,7 +1,7 @@
 """Reads and writes the values of a layout over a storage.
 
-A layout made by slicing, permuting and reshaping is turned into exactly those operations (`_Plan`), so
-XLA sees slices and transposes; only layouts whose elements overlap go through explicit indices.
+A layout made by slicing, permuting and reshaping is turned into exactly those operations (`_Plan`),
+so XLA sees slices and transposes; only layouts whose elements overlap go through explicit indices.
 """
 
 from __future__ import annotations
@@ -102,9 +102,7 @@ def _from_grid(grid: jax.Array, plan: _Plan, shape: tuple[int, ...]) -> jax.Arra
 def _free(plan: _Plan) -> tuple[int, ...]:
     """The starts of a plan that are not zero by necessity: what `read` and `write` trace."""
     starts = () if plan.span is None else (plan.span[0],)
-    return starts + tuple(
-        a for a, n, room in zip(plan.starts, plan.lengths, plan.grid) if n < room
-    )
+    return starts + tuple(a for a, n, room in zip(plan.starts, plan.lengths, plan.grid) if n < room)
 
 
 def _moved(plan: _Plan, free: Sequence[Any]) -> _Plan:
@@ -186,8 +184,8 @@ def _reader(total: int, layout: Layout) -> tuple[_Plan | None, _Plan | None, tup
 def read(storage: jax.Array, layout: Layout) -> jax.Array:
     """The values of `layout` over `storage`.
 
-    Where the window starts is traced, so `x[i]` in a loop compiles once; inside a trace of JAX it is
-    static, which XLA knows more about.
+    Where the window starts is traced, so `x[i]` in a loop compiles once; inside a trace of JAX it
+    is static, which XLA knows more about.
     """
     size = layout[0]
     if 0 in size:

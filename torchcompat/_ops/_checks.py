@@ -28,7 +28,12 @@ def outside(index: Any, size: int, negative: bool = False) -> int | None:
 
 
 def check_bounds(
-    index: Any, size: int, dim: int, error: type = IndexError, prefix: str = "", negative: bool = False
+    index: Any,
+    size: int,
+    dim: int,
+    error: type = IndexError,
+    prefix: str = "",
+    negative: bool = False,
 ) -> None:
     """Raises torch's error for an index outside of dimension `dim`."""
     wrong = outside(index, size, negative)

@@ -33,7 +33,7 @@ def _at_least_vectors(*operands: Array) -> list[Array]:
 
 
 def _grid(index: Array, dim: int) -> tuple:
-    """Coordinates of every element of `index`, with the index itself in place of dimension `dim`."""
+    """Coordinates of every element of `index`, the index itself in place of dimension `dim`."""
     spots = []
     for d, n in enumerate(index.shape):
         shape = [1] * index.ndim
@@ -70,7 +70,7 @@ def gather(input: Array, dim: int, index: Array, *, sparse_grad: bool = False) -
     return source.at[_grid(spots, dim)].get(mode=MODE).reshape(index.shape)
 
 
-# -- scatter -----------------------------------------------------------------------------------------
+# -- scatter --------------------------------------------------------------------------------------
 
 
 def _check_scatter(
@@ -169,7 +169,7 @@ def scatter_reduce(
     return reduced(target, spots, src, reduce, include_self).reshape(input.shape)
 
 
-# -- combining at given places -----------------------------------------------------------------------
+# -- combining at given places --------------------------------------------------------------------
 
 
 def combine(target: Array, spots: Any, values: Array, how: str) -> Array:

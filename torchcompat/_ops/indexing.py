@@ -13,6 +13,7 @@ from torchcompat._ops import slicing
 from torchcompat._ops._checks import outside
 from torchcompat._ops._errors import scalar
 from torchcompat._ops._registry import Array, op
+from torchcompat._ops.gathering import MODE, combine
 
 _INDEX_TYPES = ("int32", "int64")
 
@@ -21,8 +22,11 @@ def _spots(indices: Sequence[Array | None]) -> tuple:
     return tuple(slice(None) if i is None else i for i in indices)
 
 
-def _check_index(input: Array, indices: Sequence[Array | None], *rest: object) -> None:
-    rest = [n for n, i in zip(input.shape, indices) if i is None] + list(input.shape[len(indices) :])
+def _check_index(input: Array, indices: Sequence[Array | None]) -> None:
+    _check_shapes(input, indices)
+    rest = [n for n, i in zip(input.shape, indices) if i is None] + list(
+        input.shape[len(indices) :]
+    )
     if 0 in rest:
         return
     position = 0
@@ -58,17 +62,39 @@ def _check_shapes(input: Array, indices: Sequence[Array | None]) -> None:
         ) from None
 
 
+def _result_size(size: tuple[int, ...], indices: Sequence[Array | None]) -> tuple[int, ...]:
+    """The size of what index tensors pick from a tensor of `size`."""
+    places = [d for d, i in enumerate(indices) if i is not None]
+    picked = np.broadcast_shapes(*(indices[d].shape for d in places))
+    rest = [n for d, n in enumerate(size) if d not in places]
+    adjacent = not places or places == list(range(places[0], places[-1] + 1))
+    at = places[0] if places and adjacent else 0
+    return (*rest[:at], *picked, *rest[at:])
+
+
 @op(check=_check_index)
 def index(input: Array, indices: Sequence[Array | None]) -> Array:
     """The elements that integer tensors name; None takes all of a dimension.
 
     Indices next to each other put their dimensions in their place; others put them first.
     """
+    return input.at[_spots(indices)].get(mode=MODE)
+
+
+def _check_put(
+    input: Array, indices: Sequence[Array | None], values: Array, accumulate: bool
+) -> None:
     _check_shapes(input, indices)
-    return input.at[_spots(indices)].get(mode="promise_in_bounds")
+    if values.dtype != input.dtype:
+        raise RuntimeError(
+            "Index put requires the source and destination dtypes match, "
+            f"got {scalar(input)} for the destination and {scalar(values)} for the source."
+        )
+    check_fits(tuple(values.shape), _result_size(tuple(input.shape), indices))
+    _check_index(input, indices)
 
 
-@op(name="index_put_at", check=_check_index, grad="IndexPutBackward0")
+@op(name="index_put_at", check=_check_put, grad="IndexPutBackward0")
 def index_put(
     input: Array, indices: Sequence[Array | None], values: Array, accumulate: bool = False
 ) -> Array:
@@ -77,23 +103,13 @@ def index_put(
     Args:
         accumulate: add to them instead.
     """
-    _check_shapes(input, indices)
-    values = jnp.asarray(values)
-    if values.dtype != input.dtype:
-        raise RuntimeError(
-            "Index put requires the source and destination dtypes match, "
-            f"got {scalar(input)} for the destination and {scalar(values)} for the source."
-        )
-    target = input.at[_spots(indices)]
-    want = jnp.empty_like(input, shape=input.shape).at[_spots(indices)].get().shape
-    check_fits(values.shape, want)
-    values = values.reshape(values.shape[max(values.ndim - len(want), 0) :])
-    put = target.add if accumulate else target.set
-    return put(values, mode="promise_in_bounds")
+    spare = values.ndim - len(_result_size(input.shape, indices))
+    values = values.reshape(values.shape[max(spare, 0) :])
+    return combine(input, _spots(indices), values, "sum" if accumulate else "set")
 
 
 def check_fits(values: tuple[int, ...], want: tuple[int, ...]) -> None:
-    """Raises torch's error unless values of one shape broadcast to an indexing result of another."""
+    """Raises torch's error unless values broadcast to the shape of an indexing result."""
     lead = len(values) - len(want)
     if lead > 0 and any(n != 1 for n in values[:lead]):
         fits = False
@@ -123,7 +139,7 @@ def masked_put(input: Array, mask: Array, values: Array, dim: int) -> Array:
     return jnp.where(where, values.reshape(size).astype(input.dtype), input)
 
 
-# -- views written out of place --------------------------------------------------------------------
+# -- views written out of place -------------------------------------------------------------------
 
 
 def _embedded(input: Array, src: Array, layout: Layout) -> Array:

@@ -117,7 +117,8 @@ def repeat(input: Array, repeats: tuple[int, ...]) -> Array:
     """The tensor repeated so many times along each dimension; new dimensions come first."""
     if len(repeats) < input.ndim:
         raise RuntimeError(
-            "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor"
+            "Number of dimensions of repeat dims can not be smaller than number of dimensions of "
+            "tensor"
         )
     return _tiled(input, repeats)
 

@@ -86,7 +86,7 @@ def masked_select_at(input: Array, spots: Array) -> Array:
     return input.reshape(-1).at[spots].get(mode="promise_in_bounds")
 
 
-# -- sorted values ---------------------------------------------------------------------------------------
+# -- sorted values --------------------------------------------------------------------------------
 
 
 def _check_boundaries(boundaries: Array, values: Array) -> None:
@@ -120,7 +120,8 @@ def searchsorted(
         )
     if right and side == "left":
         raise RuntimeError(
-            "torch.searchsorted(): side and right can't be set to opposites, got side of left while "
+            "torch.searchsorted(): side and right can't be set to opposites, got side of left "
+            "while "
             "right was True"
         )
     values = jnp.asarray(input)
@@ -147,9 +148,7 @@ def bucketize(
 ) -> Array:
     """The bucket of each value among ascending boundaries."""
     if boundaries.ndim != 1:
-        raise RuntimeError(
-            f"boundaries tensor must be 1 dimension, but got dim({boundaries.ndim})"
-        )
+        raise RuntimeError(f"boundaries tensor must be 1 dimension, but got dim({boundaries.ndim})")
     return searchsorted(boundaries, input, out_int32=out_int32, right=right)
 
 

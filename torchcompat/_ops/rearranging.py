@@ -32,10 +32,8 @@ def flipud(input: Array) -> Array:
 
 
 @op("torch", "method")
-def roll(
-    input: Array, shifts: int | tuple[int, ...], dims: int | tuple[int, ...] = ()
-) -> Array:
-    """The elements moved on by `shifts` along `dims` (or along the flattened tensor), wrapping round."""
+def roll(input: Array, shifts: int | tuple[int, ...], dims: int | tuple[int, ...] = ()) -> Array:
+    """The elements moved on along `dims` (or the flattened tensor) by `shifts`, wrapping round."""
     shifts = (shifts,) if isinstance(shifts, int) else shifts
     dims = (dims,) if isinstance(dims, int) else dims
     if not shifts:
@@ -84,7 +82,7 @@ def triu(input: Array, diagonal: int = 0) -> Array:
 
 @op("torch", "method")
 def diag_embed(input: Array, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Array:
-    """Matrices, in dimensions `dim1` and `dim2`, whose diagonals are the last dimension of `input`."""
+    """Matrices, in dimensions `dim1` and `dim2`, with the last dimension as their diagonals."""
     first, second = (wrap_dim(d, input.ndim + 1) for d in (dim1, dim2))
     if first == second:
         raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")

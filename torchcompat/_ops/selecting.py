@@ -24,7 +24,7 @@ def _at(input: Array, dim: int, index: Array) -> tuple:
     return (*(slice(None),) * wrap_dim(dim, input.ndim), index.reshape(-1))
 
 
-# -- index_select --------------------------------------------------------------------------------------
+# -- index_select ---------------------------------------------------------------------------------
 
 
 def _check_select(input: Array, dim: int, index: Array) -> None:
@@ -45,7 +45,7 @@ def index_select(input: Array, dim: int, index: Array) -> Array:
     return input.at[_at(input, dim, index)].get(mode=MODE)
 
 
-# -- index_add, index_reduce -----------------------------------------------------------------------------
+# -- index_add, index_reduce ----------------------------------------------------------------------
 
 
 def _check_bounds(input: Array, dim: int, index: Array, *rest: Any) -> None:
@@ -60,9 +60,7 @@ def _check_added(name: str, input: Array, dim: int, index: Array, source: Array)
             f"{scalar(index)} and size: {sizes(index)}"
         )
     if index.dtype.name not in ("int32", "int64"):
-        raise RuntimeError(
-            f"{name}: Expected dtype int32/int64 for index but got: {scalar(index)}"
-        )
+        raise RuntimeError(f"{name}: Expected dtype int32/int64 for index but got: {scalar(index)}")
     if source.dtype != input.dtype:
         raise RuntimeError(
             f"{name}: self ({scalar(input)}) and source ({scalar(source)}) must have the same "
@@ -88,9 +86,7 @@ def _vectors(input: Array, source: Array) -> tuple[Array, Array]:
 
 
 @op("torch", "method", "inplace", check=_check_bounds)
-def index_add(
-    input: Array, dim: int, index: Array, source: Array, *, alpha: Array = 1
-) -> Array:
+def index_add(input: Array, dim: int, index: Array, source: Array, *, alpha: Array = 1) -> Array:
     """`input` with `alpha` times the slices of `source` added to those that the indices name."""
     _check_added("index_add_()", input, dim, index, source)
     target, source = _vectors(input, source)
@@ -116,7 +112,8 @@ def index_reduce(
     """
     if reduce not in ("prod", "mean", "amax", "amin"):
         raise RuntimeError(
-            f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}."
+            f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got "
+            f"{reduce}."
         )
     _check_added("index_reduce()", input, dim, index, source)
     target, source = _vectors(input, source)
@@ -124,7 +121,7 @@ def index_reduce(
     return reduced(target, spots, source, reduce, include_self).reshape(input.shape)
 
 
-# -- index_copy, index_fill ----------------------------------------------------------------------------
+# -- index_copy, index_fill -----------------------------------------------------------------------
 
 
 def _check_copy(input: Array, dim: int, index: Array, source: Array) -> None:
@@ -153,7 +150,8 @@ def _check_copied(input: Array, dim: int, index: Array, source: Array) -> None:
         )
     if source.ndim and input.ndim and source.ndim != input.ndim:
         raise IndexError(
-            f"{name}: When source and destination are not scalars, their dimensionality must match. "
+            f"{name}: When source and destination are not scalars, their dimensionality must "
+            f"match. "
             f"Source dimensionality ({source.ndim}), destination dimensionality ({input.ndim})"
         )
     if index.dtype.name != "int64":
@@ -207,7 +205,7 @@ def index_fill(input: Array, dim: int, index: Array, value: Array) -> Array:
     return filled.reshape(input.shape)
 
 
-# -- take and put: indices into the flattened tensor ---------------------------------------------------
+# -- take and put: indices into the flattened tensor ----------------------------------------------
 
 
 def _check_flat(input: Array, index: Array, *rest: Any) -> None:

@@ -1,4 +1,4 @@
-"""Views of all elements: another shape or another order of dimensions. Each op is its layout rule."""
+"""Views of all elements under another shape or order of dimensions. Each op is its layout rule."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ def view(input: Layout, size: tuple[int, ...]) -> Layout:
     found = _layout.reshaped(input, size)
     if found is None:
         raise RuntimeError(
-            "view size is not compatible with input tensor's size and stride (at least one dimension"
+            "view size is not compatible with input tensor's size and stride (at least one "
+            "dimension"
             " spans across two contiguous subspaces). Use .reshape(...) instead."
         )
     return found
@@ -75,9 +76,9 @@ def permute(input: Layout, dims: tuple[int, ...]) -> Layout:
     ndim = len(input[0])
     if len(dims) != ndim:
         raise RuntimeError(
-            "permute(sparse_coo): number of dimensions in the tensor input does not match the length "
-            f"of the desired ordering of dimensions i.e. input.dim() = {ndim} is not equal to "
-            f"len(dims) = {len(dims)}"
+            "permute(sparse_coo): number of dimensions in the tensor input does not match the "
+            f"length of the desired ordering of dimensions i.e. input.dim() = {ndim} is not equal "
+            f"to len(dims) = {len(dims)}"
         )
     order = tuple(wrap_dim(d, ndim) for d in dims)
     if len(set(order)) < ndim:
@@ -124,7 +125,9 @@ def movedim(
             raise RuntimeError(f"movedim: repeated dim in `{title}` ({list(dims)})")
     rest = iter(d for d in range(ndim) if d not in source)
     placed = dict(zip(destination, source))
-    return _layout.permuted(input, tuple(placed[d] if d in placed else next(rest) for d in range(ndim)))
+    return _layout.permuted(
+        input, tuple(placed[d] if d in placed else next(rest) for d in range(ndim))
+    )
 
 
 @view_op("torch", "method", "inplace")
@@ -169,8 +172,8 @@ def expand(input: Layout, size: tuple[int, ...]) -> Layout:
         full[i] = have if size[i] == -1 else size[i]
         if have not in (1, full[i]):
             raise RuntimeError(
-                f"The expanded size of the tensor ({size[i]}) must match the existing size ({have}) "
-                f"at non-singleton dimension {i}.  Target sizes: {list(size)}.  "
+                f"The expanded size of the tensor ({size[i]}) must match the existing size "
+                f"({have}) at non-singleton dimension {i}.  Target sizes: {list(size)}.  "
                 f"Tensor sizes: {list(old)}"
             )
     return _layout.expanded(input, tuple(full))

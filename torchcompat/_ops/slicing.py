@@ -36,7 +36,8 @@ def selected(input: Layout, dim: int, index: int) -> Layout | None:
         return None
     if not -size[dim] <= index < size[dim]:
         raise IndexError(
-            f"select(): index {index} out of range for tensor of size {list(size)} at dimension {dim}"
+            f"select(): index {index} out of range for tensor of size {list(size)} at dimension "
+            f"{dim}"
         )
     return _layout.selected(input, dim, index % size[dim])
 
@@ -154,7 +155,7 @@ def split_every(input: Layout, split_size: int, dim: int = 0) -> list[Layout]:
 
 @view("torch", "method", grad="SplitBackward0")
 def chunk(input: Layout, chunks: int, dim: int = 0) -> list[Layout]:
-    """At most `chunks` consecutive pieces of equal size along a dimension; the last may be smaller."""
+    """At most `chunks` pieces of one size along a dimension; the last may be smaller."""
     if not input[0]:
         raise RuntimeError("chunk expects at least a 1-dimensional tensor")
     if chunks <= 0:
@@ -198,7 +199,8 @@ def check_strided(size: tuple, stride: tuple, offset: int) -> None:
         raise RuntimeError("mismatch in length of strides and shape")
     if any(s < 0 for s in stride):
         raise RuntimeError(
-            f"as_strided: Negative strides are not supported at the moment, got strides: {list(stride)}"
+            "as_strided: Negative strides are not supported at the moment, "
+            f"got strides: {list(stride)}"
         )
     if offset < 0:
         raise RuntimeError(f"Tensor: invalid storage offset {offset}")

@@ -85,7 +85,8 @@ def fill(input: Array, value: Array) -> Array:
     value = jnp.asarray(value)
     if value.ndim:
         raise RuntimeError(
-            f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions."
+            f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} "
+            f"dimensions."
         )
     return jnp.broadcast_to(_to_copy(value, dtype_of(input)), input.shape)
 

@@ -1,4 +1,4 @@
-"""Views under another data type: `view(dtype)`, `view_as_real`, `view_as_complex`, `real`, `imag`."""
+"""Views under another data type: `view(dtype)`, `view_as_real`, `view_as_complex` and their kin."""
 
 from __future__ import annotations
 
@@ -110,7 +110,9 @@ def view_as_real(input: Tensor) -> Tensor:
 @_dispatch.method
 def view_as_complex(input: Tensor) -> Tensor:
     """Pairs in the last dimension as complex numbers."""
-    jax.eval_shape(reinterpret.view_as_complex, jax.ShapeDtypeStruct(input.shape, input.dtype.numpy))
+    jax.eval_shape(
+        reinterpret.view_as_complex, jax.ShapeDtypeStruct(input.shape, input.dtype.numpy)
+    )
     size, stride, offset = input._layout_now()
     if stride[-1] != 1:
         raise RuntimeError("Tensor must have a last dimension with stride 1")

@@ -67,7 +67,7 @@ def argwhere(input: Tensor) -> Tensor:
 def where(
     condition: Any, input: Any = _UNSET, other: Any = _UNSET, *, out: Any = None, **named: Any
 ) -> Any:
-    """`input` where the condition holds, `other` elsewhere; alone, `nonzero(condition, as_tuple=True)`.
+    """`input` where the condition holds, `other` elsewhere; alone, where the condition is not zero.
 
     Args:
         input, other: tensors or numbers; broadcast and promoted.

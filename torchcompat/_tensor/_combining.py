@@ -175,7 +175,9 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     """A matrix with this diagonal; of a matrix, a copy of its diagonal."""
     if input.ndim not in (1, 2):
         raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {input.ndim}D")
-    return ops.diag_embed(input, diagonal) if input.ndim == 1 else ops.diagonal_copy(input, diagonal)
+    return (
+        ops.diag_embed(input, diagonal) if input.ndim == 1 else ops.diagonal_copy(input, diagonal)
+    )
 
 
 @method
@@ -197,7 +199,7 @@ def repeat_interleave(
         if repeats < 0:
             raise RuntimeError("Repeats must be non-negative")
         return _each_repeated(input, repeats, wrap_dim(dim, input.ndim))
-    elif isinstance(repeats, Tensor):
+    if isinstance(repeats, Tensor):
         repeats = _checked_repeats(repeats, room)
     total = int(np.sum(repeats)) if output_size is None else output_size
     if not isinstance(repeats, jax.core.Tracer) and total != int(np.sum(repeats)):
@@ -253,7 +255,13 @@ def _triangle(name: str, row: int, col: int, keep: Any, dtype: Any, device: Any)
 
 
 def tril_indices(
-    row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None, layout: Any = None
+    row: int,
+    col: int,
+    offset: int = 0,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    layout: Any = None,
 ) -> Tensor:
     """Row and column of each element of a matrix's lower triangle, up to diagonal `offset`."""
     keep = lambda i, j: j - i <= offset  # noqa: E731
@@ -261,9 +269,14 @@ def tril_indices(
 
 
 def triu_indices(
-    row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None, layout: Any = None
+    row: int,
+    col: int,
+    offset: int = 0,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    layout: Any = None,
 ) -> Tensor:
     """Row and column of each element of a matrix's upper triangle, from diagonal `offset` on."""
     keep = lambda i, j: j - i >= offset  # noqa: E731
     return _triangle("triu_indices", row, col, keep, dtype or _dtype.int64, device)
-

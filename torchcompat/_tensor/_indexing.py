@@ -1,12 +1,7 @@
-"""`x[...]` and `x[...] = y` in all of torch's forms.
-
-Index tensors made here hold NumPy arrays: they are only ever arguments of an op, and handing them to
-JAX that way costs a tenth of putting them on a device first.
-"""
+"""`x[...]` and `x[...] = y` in all of torch's forms."""
 
 from __future__ import annotations
 
-import operator
 import warnings
 from typing import Any
 
@@ -16,185 +11,26 @@ import numpy as np
 from torchcompat import _dtype, _layout, _strided
 from torchcompat._ops import indexing as _ops_indexing
 from torchcompat._ops._checks import known
-from torchcompat._ops._registry import ROWS, Row
+from torchcompat._ops._registry import ROWS
 from torchcompat._ops.writing import check_number
 from torchcompat._tensor import _faces, ops
-from torchcompat._tensor._dispatch import call, method, to_tensor, viewed
+from torchcompat._tensor._dispatch import ARRAYS, call, method, to_tensor, viewed
+from torchcompat._tensor._index import MASKS, SELECT, Steps, bounded, covers, parse, type_name
 from torchcompat._tensor._place import put
 from torchcompat._tensor._state import state
 from torchcompat._tensor._tensor import Tensor, check_writable, wrap
 
 __all__ = ["index_put", "index_put_"]
 
-_SELECT, _SLICE, _UNSQUEEZE, _ALIAS = (
-    ROWS[name] for name in ("select", "slice_dim", "unsqueeze", "alias")
-)
-_INDEX, _PUT = ROWS["index"], ROWS["index_put_at"]
-_MASKS = (_dtype.bool_, _dtype.uint8)
-_INTEGERS = (int, np.integer)
-Steps = list[tuple[Row, tuple]]
+_ALIAS, _INDEX, _PUT = (ROWS[name] for name in ("alias", "index", "index_put_at"))
 
 
-# -- reading an index ------------------------------------------------------------------------------
-
-
-def _items(index: Any) -> tuple:
-    """The index as a tuple of one item a position."""
-    if isinstance(index, tuple):
-        return index
-    if isinstance(index, list) and len(index) < 32 and any(map(_is_compound, index)):
-        warnings.warn(
-            "Using a non-tuple sequence for multidimensional indexing is deprecated and will be "
-            "changed in pytorch 2.9; use x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will "
-            "be interpreted as tensor index, x[torch.tensor(seq)], which will result either in an "
-            "error or a different result",
-            stacklevel=4,
-        )
-        return tuple(index)
-    return (index,)
-
-
-def _is_compound(item: Any) -> bool:
-    compound = (Tensor, jax.Array, np.ndarray, list, tuple, slice, range, str)
-    return item is None or item is Ellipsis or isinstance(item, compound)
-
-
-def _converted(item: Any) -> Any:
-    """An item as None, Ellipsis, int, slice or Tensor."""
-    if item is None or item is Ellipsis or isinstance(item, (slice, Tensor)):
-        return item
-    if isinstance(item, (bool, np.bool_)):
-        return wrap(np.asarray(item))
-    if isinstance(item, _INTEGERS):
-        return int(item)
-    if isinstance(item, (jax.Array, np.ndarray)):
-        return wrap(item)
-    if isinstance(item, (list, tuple, range)):
-        return _from_sequence(item)
-    if isinstance(item, str):
-        raise TypeError("new(): invalid data type 'str'")
-    raise IndexError(
-        "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid "
-        f"indices (got {_type_name(item)})"
-    )
-
-
-def _type_name(item: Any) -> str:
-    kind = type(item)
-    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
-
-
-def _from_sequence(item: Any) -> Tensor:
-    if any(isinstance(one, Tensor) for one in item) and any(
-        isinstance(one._read(), jax.core.Tracer) for one in item if isinstance(one, Tensor)
-    ):
-        return ops.stack([one if isinstance(one, Tensor) else wrap(np.asarray(one)) for one in item])
-    host = np.asarray(list(item))
-    if host.dtype.kind not in "biuf":
-        raise TypeError(f"new(): invalid data type '{type(item[0]).__name__}'")
-    return wrap(host if host.dtype.kind == "b" else host.astype(np.int64))
-
-
-def _covers(item: Any) -> int:
-    """How many of the tensor's dimensions an item takes up."""
-    if item is None or item is Ellipsis:
-        return 0
-    if isinstance(item, Tensor) and item.dtype in _MASKS:
-        return item.ndim
-    return 1
-
-
-def _parse(self: Tensor, index: Any) -> tuple[Steps, dict[int, Tensor]]:
-    """An index as view steps and, for dimensions of the view they give, index tensors and masks."""
-    items = [_converted(item) for item in _items(index)]
-    taken = sum(map(_covers, items))
-    if taken > self.ndim:
-        raise IndexError(f"too many indices for tensor of dimension {self.ndim}")
-    steps: Steps = []
-    advanced: dict[int, Tensor] = {}
-    # `dim` counts dimensions of the view, `source` those of the tensor; errors name the position.
-    dim = source = 0
-    for position, item in enumerate(items):
-        if item is Ellipsis:
-            skipped, taken = self.ndim - taken, self.ndim
-            dim, source = dim + skipped, source + skipped
-            continue
-        if isinstance(item, Tensor) and not item.ndim and item.dtype not in _MASKS:
-            item = _scalar(item)
-        if item is None or isinstance(item, Tensor) and item.dtype in _MASKS and not item.ndim:
-            steps.append((_UNSQUEEZE, (dim,)))
-            if item is not None:
-                advanced[dim] = _as_vector(item)
-            dim += 1
-            continue
-        covered = _covers(item)
-        if isinstance(item, slice):
-            if len(items) == 1 or not _is_full(item, self.shape[source]):
-                steps.append((_SLICE, (dim, *_bounds(item))))
-        elif isinstance(item, Tensor) and item.ndim:
-            _check_index_type(item)
-            advanced[dim] = item
-        else:
-            steps.append((_SELECT, (dim, _bounded(item, self.shape[source], position))))
-            dim -= 1
-        dim, source = dim + covered, source + covered
-    return steps, advanced
-
-
-def _as_vector(item: Tensor) -> Tensor:
-    host = known(item._read())
-    return item.reshape(1) if host is None else wrap(host.reshape(1))
-
-
-def _check_index_type(item: Tensor) -> None:
-    if item.dtype not in _MASKS and item.dtype.name not in ("int32", "int64"):
-        raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
-
-
-def _is_full(item: slice, size: int) -> bool:
-    start, stop, step = _bounds(item)
-    return step == 1 and not start and (stop is None or stop >= size)
-
-
-def _scalar(item: Tensor) -> Any:
-    """A 0-d integer tensor as a number; while traced, as the tensor."""
-    if item.dtype.is_floating_point or item.dtype.is_complex:
-        raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
-    value = known(item._read())
-    return item if value is None else int(value)
-
-
-def _bounded(index: Any, size: int, position: int) -> Any:
-    if isinstance(index, int) and not -size <= index < size:
-        raise IndexError(
-            f"index {index} is out of bounds for dimension {position} with size {size}"
-        )
-    return index
-
-
-def _bounds(item: slice) -> tuple[int | None, int | None, int]:
-    try:
-        start, stop, step = (
-            None if one is None else operator.index(one)
-            for one in (item.start, item.stop, item.step)
-        )
-    except TypeError:
-        raise TypeError(
-            "slice indices must be integers or None or have an __index__ method"
-        ) from None
-    if step == 0:
-        raise ValueError("slice step cannot be zero")
-    if step is not None and step < 0:
-        raise ValueError("step must be greater than zero")
-    return start, stop, 1 if step is None else step
-
-
-# -- views -----------------------------------------------------------------------------------------
+# -- views ----------------------------------------------------------------------------------------
 
 
 def _apply(self: Tensor, steps: Steps) -> Tensor:
     """The view that the steps make of `self`; recorded step by step where gradients are."""
-    traced = any(row is _SELECT and isinstance(args[1], Tensor) for row, args in steps)
+    traced = any(row is SELECT and isinstance(args[1], Tensor) for row, args in steps)
     if traced or self._requires_grad and state.grad_enabled:
         result = self
         for row, args in steps:
@@ -210,14 +46,15 @@ def _laid_out(self: Tensor, steps: Steps) -> _layout.Layout:
     return layout
 
 
-# -- masks and index tensors ------------------------------------------------------------------------
+# -- masks and index tensors ----------------------------------------------------------------------
 
 
 def _check_mask(mask: Tensor, shape: tuple[int, ...], dim: int) -> None:
     for j, n in enumerate(mask.shape):
         if dim + j >= len(shape) or shape[dim + j] != n:
             raise IndexError(
-                f"The shape of the mask {list(mask.shape)} at index {j} does not match the shape of "
+                f"The shape of the mask {list(mask.shape)} at index {j} does not match the shape "
+                f"of "
                 f"the indexed tensor {list(shape)} at index {dim + j}"
             )
 
@@ -248,7 +85,7 @@ def _indices(view: Tensor, advanced: dict[int, Tensor]) -> list[Tensor | None]:
     """For each dimension of the view, the integer tensor that indexes it, or None."""
     found: list[Tensor | None] = [None] * view.ndim
     for dim, item in advanced.items():
-        if item.dtype not in _MASKS:
+        if item.dtype not in MASKS:
             found[dim] = item
             continue
         _check_mask(item, tuple(view.shape), dim)
@@ -258,13 +95,13 @@ def _indices(view: Tensor, advanced: dict[int, Tensor]) -> list[Tensor | None]:
     return found
 
 
-# -- x[index] ----------------------------------------------------------------------------------------
+# -- x[index] -------------------------------------------------------------------------------------
 
 
 def _getitem(self: Tensor, index: Any) -> Tensor:
     if type(index) is int:
-        return call(_SELECT, (self, 0, _first(self, index)))
-    steps, advanced = _parse(self, index)
+        return call(SELECT, (self, 0, _first(self, index)))
+    steps, advanced = parse(self, index)
     if advanced:
         view = _apply(self, steps) if steps else self
         return call(_INDEX, (view, _indices(view, advanced)))
@@ -274,13 +111,13 @@ def _getitem(self: Tensor, index: Any) -> Tensor:
 def _first(self: Tensor, index: int) -> int:
     if not self.ndim:
         raise IndexError(
-            "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in "
-            "C++ to convert a 0-dim tensor to a number"
+            "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` "
+            "in C++ to convert a 0-dim tensor to a number"
         )
-    return _bounded(index, self.shape[0], 0)
+    return bounded(index, self.shape[0], 0)
 
 
-# -- x[index] = value ---------------------------------------------------------------------------------
+# -- x[index] = value -----------------------------------------------------------------------------
 
 
 def _setitem(self: Tensor, index: Any, value: Any) -> None:
@@ -288,10 +125,10 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
         value = to_tensor(value)
     elif not isinstance(value, (Tensor, bool, int, float, complex)):
         raise TypeError(
-            f"can't assign a {_type_name(value)} to a torch.{_dtype.scalar_name(self.dtype)}Tensor"
+            f"can't assign a {type_name(value)} to a torch.{_dtype.scalar_name(self.dtype)}Tensor"
         )
     check_number(value, self.dtype)
-    steps, advanced = _parse(self, index)
+    steps, advanced = parse(self, index)
     if advanced:
         _faces.check_inplace(self)
         _put_advanced(self, steps, advanced, value)
@@ -308,7 +145,7 @@ def _check_leaf(self: Tensor) -> None:
 
 
 def _put_view(self: Tensor, steps: Steps, value: Any) -> None:
-    if any(row is _SELECT and isinstance(args[1], Tensor) for row, args in steps):
+    if any(row is SELECT and isinstance(args[1], Tensor) for row, args in steps):
         raise NotImplementedError("x[i] = y with a traced index i; use x.index_copy_ or index_put_")
     layout = _laid_out(self, steps)
     check_writable(layout)
@@ -397,11 +234,11 @@ Tensor.__getitem__ = _getitem
 Tensor.__setitem__ = _setitem
 
 
-# -- index_put ---------------------------------------------------------------------------------------
+# -- index_put ------------------------------------------------------------------------------------
 
 
 def _put_arguments(input: Tensor, indices: Any, name: str) -> list[Tensor | None]:
-    if isinstance(indices, (Tensor, *(jax.Array, np.ndarray))):
+    if isinstance(indices, (Tensor, *ARRAYS)):
         raise TypeError(
             f"{name}(): argument 'indices' (position 1) must be tuple of Tensors, not Tensor"
         )
@@ -413,16 +250,14 @@ def _put_arguments(input: Tensor, indices: Any, name: str) -> list[Tensor | None
     advanced, dim = {}, 0
     for one in indices:
         advanced[dim] = one
-        dim += max(_covers(one), 1)
+        dim += max(covers(one), 1)
     if dim > input.ndim:
         raise IndexError(f"too many indices for tensor of dimension {input.ndim} (got {dim})")
     return _indices(input, advanced)
 
 
 @method
-def index_put(
-    input: Tensor, indices: Any, values: Tensor, accumulate: bool = False
-) -> Tensor:
+def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
     """The tensor with `values` in the elements that index tensors and masks name.
 
     Args:
@@ -433,9 +268,7 @@ def index_put(
 
 
 @method
-def index_put_(
-    input: Tensor, indices: Any, values: Tensor, accumulate: bool = False
-) -> Tensor:
+def index_put_(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
     """In-place version of `index_put`."""
     _faces.check_inplace(input)
     found = _put_arguments(input, indices, "index_put_")

@@ -28,7 +28,7 @@ def _check_format(name: str, wanted: Any) -> None:
 
 
 def arrange(tensor: Tensor, strides: tuple[int, ...]) -> Tensor:
-    """Lays a fresh tensor (one that owns its storage) out in memory with the given dense strides."""
+    """Lays a fresh tensor (one that owns its storage) out with the given dense strides."""
     size = tuple(tensor.shape)
     if strides == _layout.contiguous_strides(size):
         return tensor
@@ -119,7 +119,9 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = contiguous_format) -
     size = tuple(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes
     size = tuple(map(int, size))
     if any(n < 0 for n in size):
-        raise RuntimeError(f"Trying to create tensor with negative dimension {min(size)}: {list(size)}")
+        raise RuntimeError(
+            f"Trying to create tensor with negative dimension {min(size)}: {list(size)}"
+        )
     if self._requires_grad:
         raise RuntimeError("cannot resize variables that require grad")
     if size == tuple(self.shape):
@@ -134,6 +136,8 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = contiguous_format) -
 
 
 @method
-def resize_as_(self: Tensor, the_template: Tensor, *, memory_format: Any = contiguous_format) -> Tensor:
+def resize_as_(
+    self: Tensor, the_template: Tensor, *, memory_format: Any = contiguous_format
+) -> Tensor:
     """`resize_` to the size of another tensor."""
     return resize_(self, tuple(the_template.shape), memory_format=memory_format)

@@ -82,7 +82,7 @@ def printoptions(**options: Any) -> Any:
         _options = before
 
 
-# -- numbers -----------------------------------------------------------------------------------------
+# -- numbers --------------------------------------------------------------------------------------
 
 
 class _Column:
@@ -132,7 +132,7 @@ class _ComplexColumn:
         return self.real.text(value.real) + sign + imag
 
 
-# -- brackets ----------------------------------------------------------------------------------------
+# -- brackets -------------------------------------------------------------------------------------
 
 
 def _edges(values: np.ndarray) -> np.ndarray:
@@ -190,7 +190,7 @@ def _body(values: np.ndarray, indent: int) -> str:
     return _nested(values, column, indent, summary)
 
 
-# -- the whole text ----------------------------------------------------------------------------------
+# -- the whole text -------------------------------------------------------------------------------
 
 
 def _node_name(tensor: Tensor) -> str | None:
@@ -205,7 +205,9 @@ def _contents(tensor: Tensor, indent: int) -> tuple[str, list[str]]:
     if isinstance(value, jax.core.Tracer):
         return "<traced>", [of_size, of_kind]
     where = tensor.device
-    after = [] if where.type in ("cpu", _device.get_default_device().type) else [f"device='{where}'"]
+    after = (
+        [] if where.type in ("cpu", _device.get_default_device().type) else [f"device='{where}'"]
+    )
     if isinstance(value, jax.ShapeDtypeStruct):
         return "...", [*after, of_size, *([] if kind is default else [of_kind])]
     if not tensor.numel():

@@ -1,4 +1,4 @@
-"""What a tensor tells about itself: sizes, types, flags, and its values as Python and NumPy ones."""
+"""What a tensor tells of itself: sizes, types, flags, and its values for Python and NumPy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ from torchcompat._tensor._dispatch import ARRAYS
 from torchcompat._tensor._place import put
 from torchcompat._tensor._tensor import Tensor, alias, wrap
 
-__all__ = ["is_complex", "is_floating_point", "is_nonzero", "is_same_size", "is_signed", "is_tensor", "numel"]
+__all__ = [
+    "is_complex",
+    "is_floating_point",
+    "is_nonzero",
+    "is_same_size",
+    "is_signed",
+    "is_tensor",
+    "numel",
+]
 
 
 # -- sizes and types -----------------------------------------------------------------------------
@@ -44,7 +52,9 @@ Tensor.numel = Tensor.nelement = _numel
 Tensor.dim = Tensor.ndimension = lambda self: self.ndim
 Tensor.element_size = lambda self: self.dtype.itemsize
 Tensor.itemsize = property(lambda self: self.dtype.itemsize, doc="Bytes of one element.")
-Tensor.nbytes = property(lambda self: _numel(self) * self.dtype.itemsize, doc="Bytes of all elements.")
+Tensor.nbytes = property(
+    lambda self: _numel(self) * self.dtype.itemsize, doc="Bytes of all elements."
+)
 Tensor.layout = property(lambda self: _memory_format.strided, doc="`torch.strided`.")
 
 # Flags of kinds of tensor that do not exist here.
@@ -82,7 +92,8 @@ def _of_tensor(name: str, method: Any) -> Any:
             input = wrap(input)
         if not isinstance(input, Tensor):
             raise TypeError(
-                f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
+                f"{name}(): argument 'input' (position 1) must be Tensor, not "
+                f"{type(input).__name__}"
             )
         return method(input)
 
@@ -194,8 +205,8 @@ def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
     """
     if self.is_meta:
         raise TypeError(
-            "can't convert meta device type tensor to numpy. Use Tensor.cpu() to copy the tensor to "
-            "host memory first."
+            "can't convert meta device type tensor to numpy. Use Tensor.cpu() to copy the tensor "
+            "to host memory first."
         )
     if self._requires_grad and not force:
         raise RuntimeError(
@@ -290,7 +301,9 @@ def detach_(self: Tensor) -> Tensor:
     if self._is_view_of is not None:
         raise RuntimeError(
             "Can't detach views in-place. Use detach() instead. If you are using "
-            "DistributedDataParallel (DDP) for training, and gradient_as_bucket_view is set as True, "
+            ""
+            "DistributedDataParallel (DDP) for training, and gradient_as_bucket_view is set as "
+            "True, "
             "gradients are views of DDP buckets, and hence detach_() cannot be called on these "
             "gradients. To fix this error, please refer to the Optimizer.zero_grad() function in "
             "torch/optim/optimizer.py as the solution."

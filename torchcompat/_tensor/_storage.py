@@ -87,7 +87,9 @@ class UntypedStorage:
 
     def _bytes(self) -> Tensor:
         cell = self._cell
-        return wrap_cell(cell if cell.value.dtype == np.uint8 else BitCell(cell, np.dtype(np.uint8)))
+        return wrap_cell(
+            cell if cell.value.dtype == np.uint8 else BitCell(cell, np.dtype(np.uint8))
+        )
 
     def __getitem__(self, index: Any) -> Any:
         found = self._bytes()[index]
@@ -230,7 +232,7 @@ def is_storage(obj: Any) -> bool:
     return isinstance(obj, (UntypedStorage, TypedStorage))
 
 
-# -- on Tensor -----------------------------------------------------------------------------------------
+# -- on Tensor ------------------------------------------------------------------------------------
 
 
 def untyped_storage(self: Tensor) -> UntypedStorage:
@@ -244,7 +246,7 @@ def storage(self: Tensor) -> TypedStorage:
 
 
 def data_ptr(self: Tensor) -> int:
-    """A number that stands for the address of the first element: equal for aliases, else different."""
+    """A number that stands for the address of the first element; it survives writes."""
     start = address(self._cell.root)
     return start and start + self.storage_offset() * self.dtype.itemsize
 
