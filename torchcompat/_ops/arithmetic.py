@@ -116,7 +116,8 @@ def _division(name: str, first: bool = False) -> Callable:
 
     def check(input: Array, other: Array, *rounding: str | None) -> None:
         need_tensor(input, other)
-        if rounding != (None,) and is_integral(input) and is_integral(other):
+        whole = is_integral(input) and is_integral(other)
+        if rounding != (None,) and whole and not (is_bool(input) and is_bool(other)):
             _no_zero(other)
 
     return check

@@ -269,22 +269,21 @@ def cov(
     rows = x.reshape(1, -1) if x.ndim < 2 else x
     weights = _weights(rows, fweights, aweights)
     total = jnp.sum(weights)
-    center = rows - (jnp.sum(rows * weights, 1) / total)[:, None]
     rest = total - correction
     if correction and aweights is not None:
-        repeat = aweights if fweights is None else aweights.astype(rows.dtype)
-        rest = total - correction * jnp.sum(weights * repeat) / total
-    found = product(center * weights, jnp.conj(center).T) / jnp.maximum(rest, 0).astype(x.dtype)
+        rest = total - correction * jnp.sum(weights * aweights) / total
+    share = weights.astype(rows.dtype)
+    center = rows - (jnp.sum(rows * share, 1) / total.astype(rows.dtype))[:, None]
+    found = product(center * share, jnp.conj(center).T) / jnp.maximum(rest, 0).astype(x.dtype)
     return cast(jnp.squeeze(found), to)
 
 
 def _weights(rows: jax.Array, fweights: Array | None, aweights: Array | None) -> jax.Array:
-    real = np.dtype(jnp.zeros((), rows.dtype).real.dtype)
-    weights = jnp.ones(rows.shape[1], real)
-    for given in (fweights, aweights):
-        if given is not None:
-            weights = weights * given.astype(real)
-    return weights
+    """The weight of each observation, in the weights' own type, in which torch adds them up."""
+    given = [w for w in (fweights, aweights) if w is not None]
+    if not given:
+        return jnp.ones(rows.shape[1], np.int64)
+    return given[0] if len(given) == 1 else given[0] * given[1]
 
 
 @op("torch", "method")

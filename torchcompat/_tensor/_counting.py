@@ -37,7 +37,7 @@ def _found(tensor: Tensor, parts: tuple, inverse: bool, counts: bool) -> Any:
         wanted.append(parts[1].astype(np.int64))
     if counts:
         wanted.append(parts[2].astype(np.int64))
-    made = tuple(put(np.ascontiguousarray(x), tensor.device) for x in wanted)
+    made = tuple(put(np.asarray(x, order="C"), tensor.device) for x in wanted)
     return made if len(made) > 1 else made[0]
 
 
@@ -63,7 +63,7 @@ def unique(
     """
     values = values_of("unique", input)
     rows = _rows(values, dim)
-    flat = rows.reshape(len(rows), -1) if dim is not None else rows
+    flat = rows.reshape(len(rows), rows[:1].size) if dim is not None else rows
     order = np.lexsort(flat.T[::-1]) if dim is not None else np.argsort(flat, kind="stable")
     kept, group, counts = _runs(flat[order])
     inverse = np.empty(len(rows), np.int64)

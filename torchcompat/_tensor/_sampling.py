@@ -296,7 +296,7 @@ def fill(tensor: Tensor, name: str, generator: Any, **params: Any) -> Tensor:
     values = _random.sample(name, generator, size, tensor.dtype.numpy, **params)
     back = [order.index(d) for d in range(len(order))]
     if isinstance(values, np.ndarray):
-        values = np.ascontiguousarray(values.transpose(back))
+        values = np.asarray(values.transpose(back), order="C")
         target = None if isinstance(tensor._cell.value, jax.core.Tracer) else tensor.device
         return _faces.write(tensor, put(values, target))
     with jax.enable_x64(True):
