@@ -82,6 +82,14 @@ class Capture:
         """Positions of the captured cells that the trace has written."""
         return [i for i, (c, v) in enumerate(zip(self.cells, self.values)) if c.value is not v]
 
+    def forget_graphs(self) -> None:
+        """Cuts plain attributes that modules keep of the trace off its graph, which ends with it."""
+        for module in self.modules.values():
+            for x in module.__dict__.values():
+                if isinstance(x, Tensor) and isinstance(x._cell.value, jax.core.Tracer):
+                    x._grad_fn = x._graph_version = None
+                    x._requires_grad = False
+
     def survivors(self) -> list[Cell]:
         """Storages made during the trace that something still holds, with a tracer in them."""
         alive = (ref() for ref in self._made)

@@ -82,6 +82,7 @@ class Executable:
         capture = Capture(self.cells, values)
         with _observe.tracing(capture, self.verdicts), capture:
             outputs = self._run(capture, arrays)
+            capture.forget_graphs()
             self.filled = capture.survivors()
             self.written = capture.written()
             outputs += [cell.value for cell in self.filled]

@@ -44,7 +44,8 @@ def _described(module: Module) -> Any:
     kept = attributes.get("_tc_described")
     version = module._structure_version
     if kept is None or kept[0] != version:
-        items = tuple((n, _describe(x)) for n, x in attributes.items() if n not in _OWN)
+        skipped = _OWN | {getattr(h, "derives", "") for h in module._forward_pre_hooks.values()}
+        items = tuple((n, _describe(x)) for n, x in attributes.items() if n not in skipped)
         attributes["_tc_described"] = kept = version, (Same(module), items)
     return kept[1]
 

@@ -1,8 +1,8 @@
 """Hooks under `compile`: one that returns a value is compiled in, one that only looks sees each call.
 
 Which of the two a hook is shows when it runs: the first call that meets a hook not yet judged is made
-eagerly. A hook that returns None and writes to nothing only looks: the program delivers what it is to
-see, and it is called with concrete tensors once after each run.
+eagerly. A hook that returns None and writes to nothing (nor to a tensor of its module) only looks: the
+program delivers what it is to see, and it is called with concrete tensors once after each run.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from torchcompat._compile._capture import Capture
 from torchcompat._tensor import Tensor
 from torchcompat._tensor._dispatch import map_nested
 from torchcompat._tensor._state import state
+from torchcompat.nn.modules.module import Module
 
 
 class Unjudged(BaseException):
@@ -22,7 +23,7 @@ class Unjudged(BaseException):
 
 
 class Verdicts:
-    """For each hook that has run: whether it acts (returns a value or writes in place)."""
+    """For each hook that has run: whether it acts (returns a value or writes to a tensor)."""
 
     def __init__(self) -> None:
         self._acts: dict[int, tuple[Callable, bool]] = {}
@@ -36,6 +37,8 @@ class Verdicts:
         return result
 
     def acts(self, hook: Callable) -> bool:
+        if hasattr(hook, "derives"):
+            return True
         found = self._acts.get(id(hook))
         if found is None:
             raise Unjudged
@@ -44,7 +47,17 @@ class Verdicts:
 
 def _versions(args: tuple) -> list[int]:
     seen: list[int] = []
-    map_nested(lambda x: seen.append(x._version) if isinstance(x, Tensor) else None, args)
+
+    def note(x: Any) -> None:
+        if isinstance(x, Tensor):
+            seen.append(x._version)
+        elif isinstance(x, Module):
+            for held in (x._parameters, x._buffers, x.__dict__):
+                for tensor in held.values():
+                    if isinstance(tensor, Tensor):
+                        seen.extend((id(tensor), tensor._version))
+
+    map_nested(note, args)
     return seen
 
 

@@ -73,6 +73,7 @@ def power_iterations(
         left = normalize(mv(matrix, vectors[1]), 2.0, 0, eps)
         return left, normalize(mv(matrix.conj().T, left), 2.0, 0, eps)
 
+    matrix, u, v = map(lax.stop_gradient, (matrix, u, v))
     return lax.fori_loop(0, count, step, (u, v))
 
 

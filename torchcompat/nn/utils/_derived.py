@@ -35,6 +35,16 @@ def set_derived(module: Module, name: str, value: Tensor) -> None:
         setattr(module, name, value)
 
 
+def derived_attributes(root: Module) -> list[tuple[Module, str, Any]]:
+    """Of each such hook under `root`: the module, the attribute's name and its present value."""
+    return [
+        (module, hook.derives, module.__dict__[hook.derives])
+        for module in root.modules()
+        for hook in module._forward_pre_hooks.values()
+        if getattr(hook, "derives", None) in module.__dict__
+    ]
+
+
 def pop_hook(module: Module, fits: Callable[[Any], bool]) -> Any:
     """Takes the forward pre-hook that `fits` away from `module`; None if there is none."""
     for key, hook in module._forward_pre_hooks.items():

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from torchcompat._tensor import Tensor, as_array
+from torchcompat._tensor import Cell, Tensor, as_array
 from torchcompat._tensor._dispatch import ARRAYS, to_tensor
 from torchcompat.nn.modules.module import Module
+from torchcompat.nn.utils._derived import derived_attributes, set_derived
 from torchcompat.nn.utils._named_member_accessor import NamedMemberAccessor, swap_tensor
 
 __all__ = ["functional_call"]
@@ -78,17 +79,34 @@ def _reparametrize_module(
         _check_names(module, slots, values)
     places = _places(module, slots, values)
     given = {name: _as_member(value) for name, value in values.items()}
-    with _swapped({name: (places[name], value) for name, value in given.items()}) as left:
-        yield
+    derived = derived_attributes(module)
+    try:
+        with _swapped({name: (places[name], value) for name, value in given.items()}) as left:
+            yield
+    finally:
+        for owner, name, value in derived:
+            set_derived(owner, name, value)
     for name in left.keys() & parameters_and_buffers.keys():
         if left[name] is not given[name]:
             bare = isinstance(parameters_and_buffers[name], ARRAYS)
             parameters_and_buffers[name] = as_array(left[name]) if bare else left[name]
 
 
+class _OwnCell(Cell):
+    """The storage of an array that was given: a write to it ends with the call, tracer or not."""
+
+    __slots__ = ()
+
+    def write(self, value: Any) -> None:
+        self.value = value
+        self.version += 1
+
+
 def _as_member(value: Any) -> Any:
     if isinstance(value, ARRAYS):
-        return to_tensor(value)
+        tensor = to_tensor(value)
+        tensor._cell.__class__ = _OwnCell
+        return tensor
     if not isinstance(value, Tensor) and value is not None:
         raise TypeError(f"{value} is not an instance of torch.Tensor")
     return value
