@@ -12,6 +12,7 @@ from torchcompat import _ops as _ops
 from torchcompat._tensor._choosing import one_hot
 from torchcompat._tensor._faces import FUNCTIONS as _FUNCTIONS
 from torchcompat._tensor.ops import sigmoid, tanh
+from torchcompat.nn import _reduction as _Reduction
 from torchcompat.nn._functional.activation import (
     _get_softmax_dim,
     gumbel_softmax,
@@ -51,6 +52,12 @@ from torchcompat.nn._functional.embedding import (
     _no_grad_embedding_renorm_,
     embedding,
     embedding_bag,
+)
+from torchcompat.nn._functional.fractional import (
+    fractional_max_pool2d,
+    fractional_max_pool2d_with_indices,
+    fractional_max_pool3d,
+    fractional_max_pool3d_with_indices,
 )
 from torchcompat.nn._functional.grids import (
     GRID_SAMPLE_INTERPOLATION_MODES,
@@ -106,6 +113,12 @@ from torchcompat.nn._functional.resizing import (
     upsample_nearest,
 )
 from torchcompat.nn._functional.unfolding import unfold
+from torchcompat.nn._functional.unpooling import (
+    _unpool_output_size,
+    max_unpool1d,
+    max_unpool2d,
+    max_unpool3d,
+)
 
 for _name, _function in _FUNCTIONS["functional"].items():
     globals().setdefault(_name, _function)
