@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import jax
-from jax.extend.core import get_opaque_trace_state
 
 from torchcompat._tensor import Tensor
 from torchcompat._tensor._autograd import no_grad
@@ -24,6 +23,11 @@ from torchcompat.nn.modules.container import ModuleDict, ModuleList
 from torchcompat.nn.modules.module import Module
 from torchcompat.nn.parameter import Parameter
 from torchcompat.nn.utils import _parametrize_checks as _checks
+
+try:  # public since JAX 0.9
+    from jax.extend.core import get_opaque_trace_state
+except ImportError:
+    from jax.core import get_opaque_trace_state  # type: ignore[attr-defined, no-redef]
 
 __all__ = [
     "cached",
