@@ -64,7 +64,7 @@ def unique(
     values = values_of("unique", input)
     rows = _rows(values, dim)
     flat = rows.reshape(len(rows), rows[:1].size) if dim is not None else rows
-    order = np.lexsort(flat.T[::-1]) if dim is not None else np.argsort(flat, kind="stable")
+    order = _order(flat)
     kept, group, counts = _runs(flat[order])
     inverse = np.empty(len(rows), np.int64)
     inverse[order] = group
@@ -72,6 +72,13 @@ def unique(
     return _found(
         input, _shaped(found, inverse, counts, values, dim), return_inverse, return_counts
     )
+
+
+def _order(rows: np.ndarray) -> np.ndarray:
+    """The places of the elements, or of the rows, in rising order."""
+    if rows.ndim == 1:
+        return np.argsort(rows, kind="stable")
+    return np.lexsort(rows.T[::-1]) if rows.shape[1] else np.arange(len(rows))
 
 
 def _runs(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
