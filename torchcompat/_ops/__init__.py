@@ -19,6 +19,7 @@ from torchcompat._ops import (
     dropping,
     embedding,
     factoring,
+    fractional,
     gathering,
     grids,
     householder,
@@ -49,6 +50,7 @@ from torchcompat._ops import (
     special,
     unary,
     unfolding,
+    unpooling,
     writing,
 )
 
@@ -71,6 +73,7 @@ __all__ = [
     "dropping",
     "embedding",
     "factoring",
+    "fractional",
     "gathering",
     "grids",
     "householder",
@@ -101,5 +104,6 @@ __all__ = [
     "special",
     "unary",
     "unfolding",
+    "unpooling",
     "writing",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -15,12 +15,10 @@ from jax import numpy as jnp
 from torchcompat._ops._common import wide
 from torchcompat._ops._errors import not_implemented, scalar, sizes
 from torchcompat._ops._registry import Array, op
+from torchcompat._ops._rounding import Rounding, rounding
 
 INTERPOLATION = {"bilinear": 0, "nearest": 1, "bicubic": 2}
 PADDING = {"zeros": 0, "border": 1, "reflection": 2}
-
-
-Rounding = Callable[[Array], Array]
 
 
 class _Tap(NamedTuple):
@@ -55,7 +53,7 @@ def grid_sampler(
         first; output `(N, C, *out)`.
     """
     _check(input, grid, interpolation_mode)
-    x, spatial, rounded = wide(input), input.shape[2:], _rounding(input.dtype)
+    x, spatial, rounded = wide(input), input.shape[2:], rounding(input.dtype)
     parts = reversed(jnp.moveaxis(wide(grid), -1, 0))
     locate = _unnormalized if input.ndim == 4 else _unnormalized_volume
     positions = [locate(p, n, align_corners, rounded) for p, n in zip(parts, spatial)]
@@ -69,14 +67,6 @@ def grid_sampler(
             rule(_padded(p, n, padding_mode, align_corners)) for p, n in zip(positions, spatial)
         ]
     return _collected(x, taps).astype(input.dtype)
-
-
-def _rounding(dtype: np.dtype) -> Rounding:
-    """What torch's kernels do to each step of finding positions: in half types they round it."""
-    if dtype.itemsize > 2:
-        return lambda x: x
-    bits = jnp.finfo(dtype)
-    return lambda x: lax.reduce_precision(x, bits.nexp, bits.nmant)
 
 
 def _unnormalized(position: Array, size: int, align_corners: bool, rounded: Rounding) -> Array:
