@@ -16,8 +16,8 @@ class Refuse:
 sys.meta_path.insert(0, Refuse())
 """
 
-# Warnings are errors, but for one that the oldest Flax gives at its own import.
-STRICT = ["-W", "error", "-W", "ignore:jax.array_ref is deprecated"]
+# Warnings are errors, but for those that the oldest Flax gives at its own import.
+STRICT = ["-W", "error", "-W", "ignore::DeprecationWarning:flax.nnx.variablelib"]
 
 
 def run(program: str, **env: str) -> str:
