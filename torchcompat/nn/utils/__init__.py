@@ -2,6 +2,7 @@
 
 from torchcompat.nn.utils import parametrizations as parametrizations
 from torchcompat.nn.utils import parametrize as parametrize
+from torchcompat.nn.utils import prune as prune
 from torchcompat.nn.utils import rnn as rnn
 from torchcompat.nn.utils import stateless as stateless
 from torchcompat.nn.utils.clip_grad import clip_grad_norm as clip_grad_norm
