@@ -24,6 +24,7 @@ from torchcompat.nn.modules.pooling import *  # noqa: F403
 from torchcompat.nn.modules.rnn import *  # noqa: F403
 from torchcompat.nn.modules.sparse import *  # noqa: F403
 from torchcompat.nn.modules.transformer import *  # noqa: F403
+from torchcompat.nn.modules.upsampling import *  # noqa: F403
 
 # Classes only: a star import must not carry the submodules `flatten`, `utils` and so on with it.
 __all__ = sorted(name for name, value in globals().items() if isinstance(value, type))

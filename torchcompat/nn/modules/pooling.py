@@ -7,6 +7,13 @@ from typing import Any
 
 from torchcompat._tensor._tensor import Tensor
 from torchcompat.nn import functional as F
+from torchcompat.nn.modules._unpooling import (
+    FractionalMaxPool2d,
+    FractionalMaxPool3d,
+    MaxUnpool1d,
+    MaxUnpool2d,
+    MaxUnpool3d,
+)
 from torchcompat.nn.modules.module import Module
 from torchcompat.nn.modules.utils import _single
 
@@ -20,12 +27,17 @@ __all__ = [
     "AvgPool1d",
     "AvgPool2d",
     "AvgPool3d",
+    "FractionalMaxPool2d",
+    "FractionalMaxPool3d",
     "LPPool1d",
     "LPPool2d",
     "LPPool3d",
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",
+    "MaxUnpool1d",
+    "MaxUnpool2d",
+    "MaxUnpool3d",
 ]
 
 Sizes = int | Sequence[int]
