@@ -1,164 +1,25 @@
-"""Convolution layers over one, two and three dimensions."""
+"""Convolution layers over one, two and three dimensions, plain and transposed, and lazy ones."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from torchcompat._tensor._creation import empty
 from torchcompat._tensor._tensor import Tensor
 from torchcompat.nn import functional as F
-from torchcompat.nn import init
-from torchcompat.nn.modules.module import Module
-from torchcompat.nn.modules.utils import _ntuple, _reverse_repeat_tuple
-from torchcompat.nn.parameter import Parameter
+from torchcompat.nn.modules._conv_base import _ConvNd
+from torchcompat.nn.modules.utils import _ntuple
 
-__all__ = ["Conv1d", "Conv2d", "Conv3d"]
+__all__ = [
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
+]
 
 Sizes = int | Sequence[int]
-_PADDING_STRINGS = {"same", "valid"}
-_PADDING_MODES = {"zeros", "reflect", "replicate", "circular"}
-
-
-class _ConvNd(Module):
-    """State of a convolution: its weight, bias and geometry, all sizes as tuples.
-
-    Args:
-        transposed: the weight is `(C_in, C_out/groups, *kernel)` instead.
-        padding_mode: `zeros`, `reflect`, `replicate` or `circular`.
-
-    Raises:
-        ValueError: the channels do not divide by `groups`, or padding or its mode is not known.
-    """
-
-    __constants__ = [
-        "stride",
-        "padding",
-        "dilation",
-        "groups",
-        "padding_mode",
-        "output_padding",
-        "in_channels",
-        "out_channels",
-        "kernel_size",
-    ]
-    in_channels: int
-    out_channels: int
-    kernel_size: tuple[int, ...]
-    stride: tuple[int, ...]
-    padding: str | tuple[int, ...]
-    dilation: tuple[int, ...]
-    transposed: bool
-    output_padding: tuple[int, ...]
-    groups: int
-    padding_mode: str
-    weight: Tensor
-    bias: Tensor | None
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: tuple[int, ...],
-        stride: tuple[int, ...],
-        padding: str | tuple[int, ...],
-        dilation: tuple[int, ...],
-        transposed: bool,
-        output_padding: tuple[int, ...],
-        groups: int,
-        bias: bool,
-        padding_mode: str,
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__()
-        _check_channels(in_channels, out_channels, groups)
-        _check_padding(padding, padding_mode, stride)
-        self.in_channels = in_channels
-        self.out_channels = out_channels
-        self.kernel_size = kernel_size
-        self.stride = stride
-        self.padding = padding
-        self.dilation = dilation
-        self.transposed = transposed
-        self.output_padding = output_padding
-        self.groups = groups
-        self.padding_mode = padding_mode
-        self._reversed_padding_repeated_twice = self._sides()
-        ends = (in_channels, out_channels) if transposed else (out_channels, in_channels)
-        size = (ends[0], ends[1] // groups, *kernel_size)
-        self.weight = Parameter(empty(size, device=device, dtype=dtype))
-        if bias:
-            self.bias = Parameter(empty(out_channels, device=device, dtype=dtype))
-        else:
-            self.register_parameter("bias", None)
-        self.reset_parameters()
-
-    def _sides(self) -> Sequence[int]:
-        """Padding of each side, last dimension first, as `F.pad` takes it."""
-        if not isinstance(self.padding, str):
-            return _reverse_repeat_tuple(self.padding, 2)
-        sides = []
-        for d, k in zip(reversed(self.dilation), reversed(self.kernel_size)):
-            total = d * (k - 1) if self.padding == "same" else 0
-            sides += [total // 2, total - total // 2]
-        return sides
-
-    def reset_parameters(self) -> None:
-        """Draws fresh values, evenly from [-k, k), k = 1 / sqrt(C_in/groups * prod(kernel))."""
-        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
-        if self.bias is not None:
-            fan_in, _ = init._calculate_fan_in_and_fan_out(self.weight)
-            if fan_in != 0:
-                bound = 1 / math.sqrt(fan_in)
-                init.uniform_(self.bias, -bound, bound)
-
-    def extra_repr(self) -> str:
-        parts = [
-            f"{self.in_channels}, {self.out_channels}",
-            f"kernel_size={self.kernel_size}",
-            f"stride={self.stride}",
-        ]
-        for name, plain in (("padding", 0), ("dilation", 1), ("output_padding", 0)):
-            given = getattr(self, name)
-            if given != (plain,) * len(given):
-                parts.append(f"{name}={given}")
-        if self.groups != 1:
-            parts.append(f"groups={self.groups}")
-        if self.bias is None:
-            parts.append("bias=False")
-        if self.padding_mode != "zeros":
-            parts.append(f"padding_mode={self.padding_mode}")
-        return ", ".join(parts)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        if not hasattr(self, "padding_mode"):
-            self.padding_mode = "zeros"
-
-
-def _check_channels(in_channels: int, out_channels: int, groups: int) -> None:
-    if groups <= 0:
-        raise ValueError("groups must be a positive integer")
-    if in_channels % groups != 0:
-        raise ValueError("in_channels must be divisible by groups")
-    if out_channels % groups != 0:
-        raise ValueError("out_channels must be divisible by groups")
-
-
-def _check_padding(padding: Any, padding_mode: str, stride: Sequence[int]) -> None:
-    if isinstance(padding, str):
-        if padding not in _PADDING_STRINGS:
-            raise ValueError(
-                f"Invalid padding string {padding!r}, should be one of {_PADDING_STRINGS}"
-            )
-        if padding == "same" and any(s != 1 for s in stride):
-            raise ValueError("padding='same' is not supported for strided convolutions")
-    if padding_mode not in _PADDING_MODES:
-        raise ValueError(
-            f"padding_mode must be one of {_PADDING_MODES}, but got padding_mode='{padding_mode}'"
-        )
 
 
 class _Conv(_ConvNd):
@@ -257,3 +118,137 @@ class Conv3d(_Conv):
 
     _spatial = 3
     _functional = staticmethod(F.conv3d)
+
+
+class _ConvTransposeNd(_ConvNd):
+    """A transposed convolution of `_spatial` dimensions; sizes may be given once for all of them."""
+
+    _spatial: int
+    _functional: Callable
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Sizes,
+        stride: Sizes = 1,
+        padding: Sizes = 0,
+        output_padding: Sizes = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Sizes = 1,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        if padding_mode != "zeros":
+            raise ValueError(f'Only "zeros" padding mode is supported for {type(self).__name__}')
+        each = _ntuple(self._spatial)
+        super().__init__(
+            in_channels,
+            out_channels,
+            each(kernel_size),
+            each(stride),
+            each(padding),
+            each(dilation),
+            True,
+            each(output_padding),
+            groups,
+            bias,
+            padding_mode,
+            device=device,
+            dtype=dtype,
+        )
+
+    def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+        return self._functional(
+            input,
+            self.weight,
+            self.bias,
+            self.stride,
+            self.padding,
+            self._output_padding(input, output_size),
+            self.groups,
+            self.dilation,
+        )
+
+    def _output_padding(
+        self, input: Tensor, output_size: Sequence[int] | None
+    ) -> tuple[int, ...] | list[int]:
+        """The padding that makes the output as large as asked for.
+
+        Raises:
+            ValueError: the size is smaller than the smallest, or a stride or more larger.
+        """
+        if output_size is None:
+            return self.output_padding
+        n = self._spatial
+        leading = input.ndim - n
+        if len(output_size) == leading + n:
+            output_size = output_size[leading:]
+        if len(output_size) != n:
+            raise ValueError(
+                f"ConvTranspose{n}D: for {input.ndim}D input, output_size must have {n} or "
+                f"{leading + n} elements (got {len(output_size)})"
+            )
+        least = [
+            (size - 1) * s - 2 * p + d * (k - 1) + 1
+            for size, s, p, d, k in zip(
+                input.shape[leading:], self.stride, self.padding, self.dilation, self.kernel_size
+            )
+        ]
+        most = [smallest + s - 1 for smallest, s in zip(least, self.stride)]
+        if any(not low <= size <= high for low, size, high in zip(least, output_size, most)):
+            raise ValueError(
+                f"requested an output size of {output_size}, but valid sizes range from {least} to "
+                f"{most} (for an input of {input.shape[leading:]})"
+            )
+        return [size - low for size, low in zip(output_size, least)]
+
+
+class ConvTranspose1d(_ConvTransposeNd):
+    """Transposed convolution over one dimension: the gradient of `Conv1d` for its input.
+
+    Args:
+        kernel_size, stride, dilation: in elements.
+        padding: elements a side that the output is cut by.
+        output_padding: elements that one side of the output is longer by.
+        groups: blocks that input and output channels are divided into.
+
+    Shape:
+        input `(N, C_in, L)` or `(C_in, L)`; output `(N, C_out, L_out)` or `(C_out, L_out)`,
+        L_out = (L - 1) stride - 2 padding + dilation (kernel_size - 1) + output_padding + 1, or as
+        the call's `output_size` says.
+        weight `(C_in, C_out/groups, kernel_size)`, bias `(C_out)`.
+    """
+
+    _spatial = 1
+    _functional = staticmethod(F.conv_transpose1d)
+
+
+class ConvTranspose2d(_ConvTransposeNd):
+    """Transposed convolution over images; arguments as `ConvTranspose1d`, or one a dimension.
+
+    Shape:
+        input `(N, C_in, H, W)` or `(C_in, H, W)`; output `(N, C_out, H_out, W_out)` or without N.
+        weight `(C_in, C_out/groups, kH, kW)`, bias `(C_out)`.
+
+    Example:
+        >>> nn.ConvTranspose2d(16, 33, 3, stride=2)(torch.randn(1, 16, 5, 6)).size()
+        torch.Size([1, 33, 11, 13])
+    """
+
+    _spatial = 2
+    _functional = staticmethod(F.conv_transpose2d)
+
+
+class ConvTranspose3d(_ConvTransposeNd):
+    """Transposed convolution over volumes; arguments as `ConvTranspose1d`, or one a dimension.
+
+    Shape:
+        input `(N, C_in, D, H, W)` or without N; output `(N, C_out, D_out, H_out, W_out)` likewise.
+        weight `(C_in, C_out/groups, kD, kH, kW)`, bias `(C_out)`.
+    """
+
+    _spatial = 3
+    _functional = staticmethod(F.conv_transpose3d)
