@@ -7,9 +7,16 @@ from typing import Any
 
 from torchcompat._tensor._tensor import Tensor
 from torchcompat.nn import functional as F
-from torchcompat.nn.modules.batchnorm import _expect_dims, _NormBase
+from torchcompat.nn.modules.batchnorm import _expect_dims, _LazyNormBase, _NormBase
 
-__all__ = ["InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"]
+__all__ = [
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
+    "LazyInstanceNorm1d",
+    "LazyInstanceNorm2d",
+    "LazyInstanceNorm3d",
+]
 
 _UNEXPECTED = (
     "Unexpected running stats buffer(s) {names} for {klass} with track_running_stats=False. If "
@@ -142,3 +149,21 @@ class InstanceNorm3d(_InstanceNorm):
     """
 
     _spatial = 3
+
+
+class LazyInstanceNorm1d(_LazyNormBase, InstanceNorm1d):
+    """An `InstanceNorm1d` that takes `num_features` from its first input."""
+
+    cls_to_become = InstanceNorm1d
+
+
+class LazyInstanceNorm2d(_LazyNormBase, InstanceNorm2d):
+    """An `InstanceNorm2d` that takes `num_features` from its first input."""
+
+    cls_to_become = InstanceNorm2d
+
+
+class LazyInstanceNorm3d(_LazyNormBase, InstanceNorm3d):
+    """An `InstanceNorm3d` that takes `num_features` from its first input."""
+
+    cls_to_become = InstanceNorm3d
