@@ -59,6 +59,8 @@ def check(name: str, row: ModuleInput, training: bool, dtype: torch.dtype) -> No
     """
     theirs, ours = construct(name, row, dtype)
     assert repr(ours) == repr(theirs), f"repr {ours!r}, torch {theirs!r}"
+    if hasattr(theirs, "initialize_parameters"):
+        _settle(ours, theirs, row)
     state = theirs.state_dict()
     assert list(ours.state_dict()) == list(state), "state_dict keys"
     ours.load_state_dict(to_ours(dict(state)))
@@ -73,6 +75,16 @@ def check(name: str, row: ModuleInput, training: bool, dtype: torch.dtype) -> No
         assert_close(a, b, f"buffer {key}", factor)
     _check_copies(ours, row, leaves, training)
     _compare_gradients(before, theirs, row, leaves, want, factor)
+
+
+def _settle(ours: Any, theirs: Any, row: ModuleInput) -> None:
+    """Gives lazy modules their sizes, by one call, which also makes them equal to the plain ones."""
+    assert list(ours.state_dict()) == list(theirs.state_dict()), "state_dict keys while lazy"
+    assert ours.has_uninitialized_params()
+    leaves = _leaves(row)
+    _call(torch, theirs, row, leaves), _call(torchcompat, ours, row, to_ours(leaves))
+    assert type(ours).__name__ == type(theirs).__name__
+    assert repr(ours) == repr(theirs), f"repr {ours!r}, torch {theirs!r}"
 
 
 def construct(name: str, row: ModuleInput, dtype: torch.dtype) -> tuple[Any, Any]:

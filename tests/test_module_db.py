@@ -13,7 +13,9 @@ from tests._module_cases import INFO, failures
 # The layers that issue 2 names, by file.
 DONE = (
     *("Linear", "Bilinear", "Embedding"),
-    *(f"Conv{n}d" for n in (1, 2, 3)),
+    *(f"{lazy}Conv{n}d" for lazy in ("", "Lazy") for n in (1, 2, 3)),
+    *(f"{lazy}ConvTranspose{n}d" for lazy in ("", "Lazy") for n in (1, 2, 3)),
+    *("FractionalMaxPool2d", "FractionalMaxPool3d"),
     *(f"{kind}Norm{n}d" for kind in ("Batch", "Instance") for n in (1, 2, 3)),
     *("GroupNorm", "LayerNorm", "RMSNorm", "LocalResponseNorm"),
     *(f"{kind}Pool{n}d" for kind in ("Max", "Avg", "LP") for n in (1, 2, 3)),
