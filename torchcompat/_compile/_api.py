@@ -72,7 +72,13 @@ def compile(model: Callable | None = None, **options: Any) -> Any:
         return OptimizedModule(model)
     if not callable(model):
         raise RuntimeError(f"compile() expects a module or function, got {type(model).__name__}")
-    return functools.wraps(model)(lambda *args, _run=Compiled(model), **kw: _run(*args, **kw))
+    compiled = Compiled(model)
+
+    @functools.wraps(model)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        return compiled(*args, **kwargs)
+
+    return run
 
 
 _module.compiler = compile

@@ -232,7 +232,8 @@ def _titled(function: Callable, title: str, row: Row, face: str | None = None) -
 def build(rows: Iterable[Row]) -> dict[str, dict[str, Callable]]:
     """The functions of all rows, by face: `{"torch": {"relu": ...}, "functional": {...}, ...}`.
 
-    The face `all` has the plain function of every row. Methods and in-place methods are attached to `Tensor` on the way.
+    The face `all` has the plain function of every row. Methods and in-place methods are attached to
+    `Tensor` on the way.
     """
     rows = list(rows)
     source = _Source()

@@ -29,6 +29,8 @@ class _Hooked:
     """What nodes of both kinds share: hooks on the gradients of their outputs, by output number."""
 
     __slots__ = ("serial", "hooks", "__weakref__")
+    serial: float
+    hooks: dict[int, OrderedDict]
 
     def hooks_of(self, output: int) -> OrderedDict[int, Callable]:
         """The hooks that see, and perhaps replace, the gradient of one output."""
@@ -67,7 +69,7 @@ class Node(_Hooked):
         positions: list[int] | None = None,
     ) -> None:
         self.serial = serial()
-        self.hooks: dict[int, OrderedDict] = {}
+        self.hooks = {}
         self.row, self.static = row, static
         self.leaves, self.structure = jax.tree.flatten(arrays, is_leaf=lambda x: x is None)
         self.edges = [edge_of(t) for t in inputs]
@@ -148,7 +150,7 @@ class Accumulate(_Hooked):
 
     def __init__(self, variable: Tensor) -> None:
         self.serial = float("inf")
-        self.hooks: dict[int, OrderedDict] = {}
+        self.hooks = {}
         self.after: OrderedDict[int, Callable] = OrderedDict()
         self.variable = variable
 

@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 from torchcompat import _device, _dtype, _layout, _strided
+from torchcompat._layout import Layout
 from torchcompat._tensor._cell import Cell, detached, traced_here
 from torchcompat._tensor._state import epoch, state
 
@@ -99,7 +100,7 @@ class Tensor(metaclass=_Open):
         _factory.legacy_init(self, data, device)
 
     _cell: Cell
-    _layout: _layout.Layout | None
+    _layout: Layout | None
     _requires_grad: bool
     _grad: Tensor | None
     _grad_fn: Any
@@ -178,7 +179,7 @@ class Tensor(metaclass=_Open):
         with jax.enable_x64(True):
             self._cell.write(_strided.write(self._cell.value, value, self._layout))
 
-    def _layout_now(self) -> _layout.Layout:
+    def _layout_now(self) -> Layout:
         return self._layout or _layout.contiguous(tuple(self._cell.value.shape))
 
     # -- what it is ----------------------------------------------------------------------------

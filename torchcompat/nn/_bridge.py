@@ -88,9 +88,9 @@ def _variable_type(tensor: Tensor) -> type[nnx.Variable]:
 
 def _tensor_of(variable: nnx.Variable, kind: type, attributes: dict) -> Tensor:
     found = _tensors.get(id(variable))
-    if found is not None and isinstance(found._cell, VariableCell):
-        if found._cell.variable is variable:
-            return found
+    cell = None if found is None else found._cell
+    if isinstance(cell, VariableCell) and cell.variable is variable:
+        return found
     tensor = Tensor.__new__(kind)
     tensor._cell = Cell(None)
     _slot.__set__(tensor._cell, variable)
@@ -229,7 +229,7 @@ class _TreeKey(tuple):
 
 def _tree_unflatten(kind: type, key: tuple, children: Iterable[Any]) -> Any:
     static, names = key
-    module = object.__new__(kind)
+    module: Any = object.__new__(kind)
     static.start(module)
     for name, value in zip(names, children):
         _place(module, name, value)
