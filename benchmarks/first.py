@@ -79,7 +79,9 @@ def import_time() -> tuple[float, float]:
     env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 
     def run(statement: str) -> float:
-        program = f"import time; t = time.perf_counter(); {statement}; print(time.perf_counter() - t)"
+        program = (
+            f"import time; t = time.perf_counter(); {statement}; print(time.perf_counter() - t)"
+        )
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, env=env)
         return float(done.stdout)
 

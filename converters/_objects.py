@@ -79,7 +79,10 @@ class _Translation:
             return self._class(x, path) if self._is_theirs(x.__module__) else x
         if isinstance(x, (types.FunctionType, types.BuiltinFunctionType)):
             return self._function(x, path)
-        if any(kind.__name__ == "Module" and self._is_theirs(kind.__module__) for kind in type(x).__mro__):
+        if any(
+            kind.__name__ == "Module" and self._is_theirs(kind.__module__)
+            for kind in type(x).__mro__
+        ):
             return self._module(x, path)
         return self._named(x, path)
 

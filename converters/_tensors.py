@@ -28,7 +28,9 @@ def is_torch_tensor(x: Any) -> bool:
 
 
 def _defined_in_torch(x: Any) -> bool:
-    return any(kind.__module__ == "torch" and kind.__name__ == "Tensor" for kind in type(x).__mro__[:-1])
+    return any(
+        kind.__module__ == "torch" and kind.__name__ == "Tensor" for kind in type(x).__mro__[:-1]
+    )
 
 
 def tensor_from_torch(x: Any, memo: dict) -> Tensor:
@@ -63,7 +65,11 @@ def _cell_of(x: Any, kind: dtype, memo: dict) -> Cell:
         return found[0]
     raw = x.detach().cpu().untyped_storage()
     torch = torch_of(x)
-    data = torch.empty(0, dtype=torch.uint8).set_(raw).numpy() if raw.nbytes() else np.empty(0, np.uint8)
+    data = (
+        torch.empty(0, dtype=torch.uint8).set_(raw).numpy()
+        if raw.nbytes()
+        else np.empty(0, np.uint8)
+    )
     usable = len(data) // kind.itemsize * kind.itemsize
     values = data[:usable].copy().view(kind.numpy)
     if x.is_contiguous() and x.storage_offset() == 0 and values.size == x.numel():

@@ -78,10 +78,10 @@ def check(name: str, row: ModuleInput, training: bool, dtype: torch.dtype) -> No
 
 
 def _settle(ours: Any, theirs: Any, row: ModuleInput) -> None:
-    """Gives lazy modules their sizes, by one call, which also makes them equal to the plain ones."""
+    """Gives lazy modules their sizes by one call, after which they are plain ones."""
     assert list(ours.state_dict()) == list(theirs.state_dict()), "state_dict keys while lazy"
     assert ours.has_uninitialized_params()
-    leaves = _leaves(row)
+    leaves = _leaves(row, ())
     _call(torch, theirs, row, leaves), _call(torchcompat, ours, row, to_ours(leaves))
     assert type(ours).__name__ == type(theirs).__name__
     assert repr(ours) == repr(theirs), f"repr {ours!r}, torch {theirs!r}"

@@ -54,7 +54,11 @@ def _named(function: Callable) -> Callable:
         (torchcompat.special, torch.special),
         (torchcompat.linalg, torch.linalg),
     ):
-        for title in (name, name.removeprefix("linalg_").removeprefix("special_"), _OTHER.get(name)):
+        for title in (
+            name,
+            name.removeprefix("linalg_").removeprefix("special_"),
+            _OTHER.get(name),
+        ):
             if title and getattr(theirs, title, None) is function:
                 return getattr(ours, title)
     if getattr(torch.Tensor, name, None) is function:
@@ -79,7 +83,9 @@ class _Globals(dict):
         super().__init__(own)
         self["torch"], self["__builtins__"] = torchcompat, builtins
         for name, value in own.items():
-            if isinstance(value, types.FunctionType) and value.__module__.startswith("torch.testing"):
+            if isinstance(value, types.FunctionType) and value.__module__.startswith(
+                "torch.testing"
+            ):
                 self[name] = functools.partial(_call_rebound, value)
             elif value is torch.nn.functional:
                 self[name] = torchcompat.nn.functional
@@ -101,17 +107,25 @@ def _globals(own: dict) -> _Globals:
 
 def _rebound(function: types.FunctionType) -> Callable:
     cells = tuple(
-        types.CellType(counterpart(c.cell_contents) if callable(c.cell_contents) else c.cell_contents)
+        types.CellType(
+            counterpart(c.cell_contents) if callable(c.cell_contents) else c.cell_contents
+        )
         for c in function.__closure__ or ()
     )
     fresh = types.FunctionType(
-        function.__code__, _globals(function.__globals__), function.__name__, function.__defaults__, cells
+        function.__code__,
+        _globals(function.__globals__),
+        function.__name__,
+        function.__defaults__,
+        cells,
     )
     fresh.__kwdefaults__ = function.__kwdefaults__
     return fresh
 
 
-def samples(entry: Any, dtype: torch.dtype, count: int, requires_grad: bool = False) -> Iterator[Any]:
+def samples(
+    entry: Any, dtype: torch.dtype, count: int, requires_grad: bool = False
+) -> Iterator[Any]:
     """The entry's first `count` samples of a dtype (all of them for the whole sweep)."""
     found = entry.sample_inputs("cpu", dtype, requires_grad=requires_grad)
     return iter(found) if WHOLE else itertools.islice(found, count)
@@ -119,8 +133,10 @@ def samples(entry: Any, dtype: torch.dtype, count: int, requires_grad: bool = Fa
 
 def check(entry: Any, dtype: torch.dtype, count: int) -> int:
     """Compares values, and gradients where torch has them, on the entry's samples; how many."""
-    differentiable = dtype.is_floating_point and entry.supports_autograd and (
-        dtype in (torch.float32, torch.float64)
+    differentiable = (
+        dtype.is_floating_point
+        and entry.supports_autograd
+        and (dtype in (torch.float32, torch.float64))
     )
     ours, seen = counterpart(entry.op), 0
     for sample in samples(entry, dtype, count, differentiable):
@@ -160,7 +176,9 @@ def _check_gradients(arguments: Any, own: Any, pairs: list, what: str, factor: f
     mine = [x for x in _leaves(own) if isinstance(x, torchcompat.Tensor) and x.requires_grad]
     if not recorded or not theirs:
         return
-    weights = [torch.linspace(0.5, 1.5, o.numel(), dtype=o.dtype).view(o.shape) for _, o in recorded]
+    weights = [
+        torch.linspace(0.5, 1.5, o.numel(), dtype=o.dtype).view(o.shape) for _, o in recorded
+    ]
     expected = torch.autograd.grad(
         [o for _, o in recorded], theirs, weights, allow_unused=True, materialize_grads=True
     )

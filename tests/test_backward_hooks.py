@@ -21,7 +21,9 @@ def inputs(torch, requires_grad=True):
 
 
 def grads(model, x):
-    return [None if t is None or t.grad is None else rounded(t.grad) for t in (x, *model.parameters())]
+    return [
+        None if t is None or t.grad is None else rounded(t.grad) for t in (x, *model.parameters())
+    ]
 
 
 def rounded(x):
@@ -147,5 +149,7 @@ def test_same_as_torch(scenario):
 def test_warning_where_no_input_needs_a_gradient(torch):
     model = network(torch)
     model.register_full_backward_hook(lambda *args: None)
-    with pytest.warns(UserWarning, match="Full backward hook is firing when gradients are computed"):
+    with pytest.warns(
+        UserWarning, match="Full backward hook is firing when gradients are computed"
+    ):
         model(inputs(torch, False)).sum().backward()

@@ -11,7 +11,6 @@ import torch as real
 import torchcompat as torch
 from torchcompat import nn
 
-
 RUNS = []
 
 

@@ -135,7 +135,9 @@ def test_what_cannot_be_converted_is_named():
     class Own(real.nn.Module):
         pass
 
-    with pytest.raises(NotImplementedError, match=r"_modules\.1 is .*Own, which has no counterpart"):
+    with pytest.raises(
+        NotImplementedError, match=r"_modules\.1 is .*Own, which has no counterpart"
+    ):
         converters.from_torch(real.nn.Sequential(real.nn.ReLU(), Own()))
     with pytest.raises(NotImplementedError, match="layout torch.sparse_coo"):
         converters.from_torch(real.ones(2).to_sparse())

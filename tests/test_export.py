@@ -55,7 +55,9 @@ ACTIVATIONS = (
     "Hardsigmoid Hardswish LogSigmoid Tanhshrink PReLU RReLU Sigmoid Tanh"
 ).split()
 LAYERS += [(lambda name=name: getattr(nn, name)(), (2, 4)) for name in ACTIVATIONS]
-LAYERS += [(lambda kind=kind: kind(dim=1), (2, 4)) for kind in (nn.Softmax, nn.LogSoftmax, nn.Softmin)]
+LAYERS += [
+    (lambda kind=kind: kind(dim=1), (2, 4)) for kind in (nn.Softmax, nn.LogSoftmax, nn.Softmin)
+]
 LAYERS += [(lambda: nn.GLU(), (2, 4)), (lambda: nn.Threshold(0.1, 2.0), (2, 4))]
 LAYERS += [
     (lambda name=name: getattr(nn, name)(), (2, 4), (2, 4))

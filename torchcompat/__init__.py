@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 from torchcompat import _ops as _ops
+from torchcompat import autograd as autograd
+from torchcompat import func as func
+from torchcompat import linalg as linalg
 from torchcompat import nn as nn
+from torchcompat import random as random
+from torchcompat import serialization as serialization
+from torchcompat import special as special
+from torchcompat import utils as utils
 from torchcompat._compile import compile as compile
 from torchcompat._device import device as device
 from torchcompat._device import get_default_device as get_default_device
@@ -32,32 +39,25 @@ from torchcompat._tensor._autograd import inference_mode as inference_mode
 from torchcompat._tensor._autograd import is_grad_enabled as is_grad_enabled
 from torchcompat._tensor._autograd import no_grad as no_grad
 from torchcompat._tensor._autograd import set_grad_enabled as set_grad_enabled
+from torchcompat._tensor._bits import *
 from torchcompat._tensor._choosing import *
+from torchcompat._tensor._combining import *
 from torchcompat._tensor._counting import *
 from torchcompat._tensor._creation import *
-from torchcompat._tensor._factory import *
 from torchcompat._tensor._faces import FUNCTIONS as _FUNCTIONS
+from torchcompat._tensor._factory import *
 from torchcompat._tensor._indexing import *
 from torchcompat._tensor._linalg import *
 from torchcompat._tensor._memory import *
 from torchcompat._tensor._overloads import *
 from torchcompat._tensor._print import *
 from torchcompat._tensor._properties import *
-from torchcompat._tensor._bits import *
-from torchcompat._tensor._combining import *
 from torchcompat._tensor._sampling import *
 from torchcompat._tensor._shaping import *
 from torchcompat._tensor._splitting import *
 from torchcompat._tensor._steps import *
-from torchcompat._tensor._types import *
 from torchcompat._tensor._storage import *
-from torchcompat import autograd as autograd
-from torchcompat import func as func
-from torchcompat import linalg as linalg
-from torchcompat import random as random
-from torchcompat import special as special
-from torchcompat import serialization as serialization
-from torchcompat import utils as utils
+from torchcompat._tensor._types import *
 from torchcompat.nn._functional.rnn import gru as gru
 from torchcompat.nn._functional.rnn import lstm as lstm
 from torchcompat.nn._functional.rnn import lstm_cell as lstm_cell

@@ -81,7 +81,9 @@ def _parse(spec: Any, index: int | None) -> tuple[str, int | None]:
     if not colon:
         return kind, index
     if index is not None:
-        raise RuntimeError(f"type (string) must not include an index because index was passed: {spec}")
+        raise RuntimeError(
+            f"type (string) must not include an index because index was passed: {spec}"
+        )
     if not number.isdigit():
         raise RuntimeError(f"Invalid device string: '{spec}'")
     return kind, int(number)

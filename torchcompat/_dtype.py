@@ -17,7 +17,7 @@ class dtype:
 
     def __init__(self, name: str, numpy_type: object) -> None:
         self.name = name
-        self.numpy = np.dtype(numpy_type)
+        self.numpy = np.dtype(numpy_type)  # type: ignore[call-overload]
         self.itemsize = self.numpy.itemsize
         self.is_complex = self.numpy.kind == "c"
         self.is_floating_point = not self.is_complex and name.startswith(("float", "bfloat"))

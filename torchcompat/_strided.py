@@ -49,9 +49,9 @@ def _plan(total: int, layout: Layout) -> _Plan | None:
     extent = sum((size[d] - 1) * stride[d] for d in axes)
     whole = _fold(total, offset, [(stride[d], size[d]) for d in axes], extent)
     if whole is not None:
-        return _Plan(None, *whole, tuple(axes))
+        return _Plan(None, *whole, tuple(axes))  # type: ignore[call-arg]
     part = _fold(extent + 1, 0, [(stride[d], size[d]) for d in axes], extent)
-    return None if part is None else _Plan((offset, extent + 1), *part, tuple(axes))
+    return None if part is None else _Plan((offset, extent + 1), *part, tuple(axes))  # type: ignore[call-arg]
 
 
 def _fold(total: int, offset: int, levels: list[tuple[int, int]], extent: int) -> tuple | None:

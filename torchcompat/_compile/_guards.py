@@ -64,4 +64,3 @@ def describe(modules: Iterable[Module], tensors: Iterable[Tensor]) -> tuple:
     )
     settings = _global.clock.value, _dtype.get_default_dtype().name
     return tuple(map(_described, modules)), states, settings
-

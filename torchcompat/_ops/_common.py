@@ -101,7 +101,11 @@ def float_input(x: jax.Array) -> jax.Array:
 
 def wide(x: jax.Array) -> jax.Array:
     """Half types as float32, for sums that torch accumulates in float32."""
-    return x.astype(np.float32) if x.dtype.itemsize == 2 and jnp.issubdtype(x.dtype, np.floating) else x
+    return (
+        x.astype(np.float32)
+        if x.dtype.itemsize == 2 and jnp.issubdtype(x.dtype, np.floating)
+        else x
+    )
 
 
 def magnitude(x: jax.Array) -> jax.Array:

@@ -164,7 +164,9 @@ def _make_row(
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     defaults = dict(declared.__kwdefaults__ or {})
     if declared.__defaults__:
-        defaults |= zip(names[: code.co_argcount][-len(declared.__defaults__) :], declared.__defaults__)
+        defaults |= zip(
+            names[: code.co_argcount][-len(declared.__defaults__) :], declared.__defaults__
+        )
     return Row(
         name=title,
         fn=fn,
@@ -201,7 +203,9 @@ def partial(row: Row, static: tuple, fills: tuple) -> Callable:
             values[position] = value
         for position, value in zip(fills, arrays):
             values[position] = value
-        return row.fn(*values[:positional], **dict(zip(row.names[positional:], values[positional:])))
+        return row.fn(
+            *values[:positional], **dict(zip(row.names[positional:], values[positional:]))
+        )
 
     run.__name__ = run.__qualname__ = row.name
     return run

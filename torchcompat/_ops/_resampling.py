@@ -78,7 +78,7 @@ def nearest_exact(one: Resizing, small: bool = False) -> Taps:
     """The element whose centre is nearest; `small` as in `nearest`."""
     if small:
         single = one._replace(kind=np.dtype(np.float32))
-        positions = (np.arange(one.out) + 0.5) * _step(single)
+        positions = (np.arange(one.out) + 0.5) * _step(single)  # type: ignore[operator]
     else:
         positions = np.maximum(_positions(one), 0) + one.kind.type(0.5)
     return _copies(np.minimum(_floored(positions), one.size - 1))

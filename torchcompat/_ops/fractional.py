@@ -44,7 +44,7 @@ def _make(n: int) -> None:
             _starts(samples[: x.shape[0], ..., d], x.shape[2 + d], kernel[d], out[d])
             for d in range(n)
         ]
-        index = jax.vmap(jax.vmap(lambda *one: _argmax(*one, kernel)))(x, starts)
+        index = jax.vmap(jax.vmap(lambda *one: _argmax(*one, kernel)))(x, starts)  # type: ignore[call-arg]
         flat = x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
         places = index.reshape(*x.shape[:2], math.prod(out))
         values = jnp.take_along_axis(flat, places, axis=2, mode="clip").reshape(index.shape)

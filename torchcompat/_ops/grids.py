@@ -161,8 +161,8 @@ def _collected(x: Array, taps: list[list[_Tap]]) -> Array:
         for tap, ok, size in zip(corner, inside, spatial):
             index = index * size + jnp.where(ok, tap.place, 0).astype(jnp.int32)
         weight = math.prod(tap.weight for tap in corner)
-        value = jnp.where(math.prod(inside)[:, None], _gathered(flat, index), 0)
-        term = value * weight[:, None]
+        value = jnp.where(math.prod(inside)[:, None], _gathered(flat, index), 0)  # type: ignore[index]
+        term = value * weight[:, None]  # type: ignore[index]
         total = term if total is None else total + term
     return total
 

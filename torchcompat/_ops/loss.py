@@ -20,7 +20,6 @@ from torchcompat._ops._pointwise import check_broadcast, is_integral, operands
 from torchcompat._ops._registry import Array, op
 from torchcompat._ops.activation import logsigmoid
 
-
 # torch writes this floor in float32, in float64 too.
 TINY = float(np.float32(1e-12))
 

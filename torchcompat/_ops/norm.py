@@ -86,7 +86,7 @@ def batch_norm_eval(
     _check_batch(input, running_mean, running_var, weight, bias)
     x = wide(input)
     statistics = (_along(wide(s), input.ndim) for s in (running_mean, running_var))
-    return _normalized(x, *statistics, weight, bias, eps).astype(input.dtype)
+    return _normalized(x, *statistics, weight, bias, eps).astype(input.dtype)  # type: ignore[call-arg]
 
 
 @op(grad="NativeBatchNormBackward0")

@@ -93,7 +93,7 @@ def _make_max_pool(n: int) -> None:
         """`max_pool` that also tells where in the flattened plane each maximum is."""
         geometry = checks.geometry("max", n, kernel_size, stride, padding, dilation)
         checks.max_input(n, input)
-        windows = _sliding(input, *geometry, ceil_mode)
+        windows = _sliding(input, *geometry, ceil_mode)  # type: ignore[call-arg]
         checks.room("max", n, input, geometry, [w.out for w in windows])
         return _batched(n, lambda x: _max_pool(x, windows), input)
 
@@ -125,7 +125,7 @@ def _check_max_pool1d(input: Array, kernel_size, stride, padding, dilation, ceil
     """Without indices torch runs another kernel in one dimension, with its own words."""
     geometry = checks.geometry("max_values", 1, kernel_size, stride, padding, dilation)
     checks.max_values_input(input)
-    (windows,) = _sliding(input, *geometry, ceil_mode)
+    (windows,) = _sliding(input, *geometry, ceil_mode)  # type: ignore[call-arg]
     checks.room("max_values", 1, input, geometry, [windows.out])
 
 
@@ -159,7 +159,7 @@ def _avg_pool(x: Array, windows: Sequence[AnyWindows], padded: bool, divisor: in
 
 
 def _average(n: int, input: Array, geometry, ceil_mode, count_include_pad, divisor) -> Array:
-    windows = _sliding(input, *geometry, (1,) * n, ceil_mode)
+    windows = _sliding(input, *geometry, (1,) * n, ceil_mode)  # type: ignore[call-arg]
     checks.room("avg", n, input, (*geometry, (1,) * n), [w.out for w in windows])
     return _batched(n, lambda x: _avg_pool(x, windows, count_include_pad, divisor), input)
 

@@ -336,7 +336,7 @@ def tensordot(a: Array, b: Array, dims: object = 2) -> Array:
     if isinstance(dims, int):
         left, right = tuple(range(-dims, 0)), tuple(range(dims))
     else:
-        left, right = ((d,) if isinstance(d, int) else tuple(d) for d in dims)
+        left, right = ((d,) if isinstance(d, int) else tuple(d) for d in dims)  # type: ignore[attr-defined]
     for i, j in zip(left, right):
         if a.shape[i] == 1:
             b = jnp.sum(b, axis=j, keepdims=True, dtype=b.dtype)

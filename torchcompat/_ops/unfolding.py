@@ -132,7 +132,7 @@ def fold(
     batch = input if input.ndim == 3 else input[None]
     channels = batch.shape[1] // math.prod(geometry[0])
     images = jax.ShapeDtypeStruct((batch.shape[0], channels, *size), input.dtype)
-    transposed = jax.linear_transpose(lambda x: _columns(x, *geometry, blocks), images)
+    transposed = jax.linear_transpose(lambda x: _columns(x, *geometry, blocks), images)  # type: ignore[call-arg]
     (out,) = transposed(batch)
     return out if input.ndim == 3 else out[0]
 

@@ -100,4 +100,3 @@ class set_grad_enabled(_GradMode):
 def is_grad_enabled() -> bool:
     """Whether operations are being recorded."""
     return state.grad_enabled
-

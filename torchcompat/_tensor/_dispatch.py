@@ -16,10 +16,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from torchcompat import _dtype
+from torchcompat import _dtype, _layout
 from torchcompat._ops import _registry
 from torchcompat._ops._registry import EITHER, LIST, MIXED, STATIC, TRACED, Row
-from torchcompat import _layout
 from torchcompat._tensor._cell import Cell
 from torchcompat._tensor._graph import Node
 from torchcompat._tensor._state import state
@@ -176,7 +175,7 @@ def map_nested(function: Callable, x: Any) -> Any:
     """`function` of every leaf of nested tuples, lists, mappings and dataclasses (types kept)."""
     if isinstance(x, tuple):
         if hasattr(x, "_with_parts"):  # a PackedSequence: not all of it is data
-            return x._with_parts([map_nested(function, one) for one in x._parts])
+            return x._with_parts([map_nested(function, one) for one in x._parts])  # type: ignore[attr-defined]
         items = [map_nested(function, one) for one in x]
         return type(x)(*items) if hasattr(x, "_fields") else type(x)(items)
     if isinstance(x, list):
@@ -280,7 +279,6 @@ def _box(value: Any, node: Node | None, index: int) -> Tensor:
     return from_new
 
 
-
 _DIFFERENTIABLE = {
     one.numpy for one in _dtype.BY_NAME.values() if one.is_floating_point or one.is_complex
 }
@@ -315,7 +313,9 @@ def recorded_view(row: Row, args: tuple) -> Node:
     return Node(row, arrays, static, [source])
 
 
-def viewed(source: Tensor, layout: _layout.Layout, node: Node | None = None, index: int = 0) -> Tensor:
+def viewed(
+    source: Tensor, layout: _layout.Layout, node: Node | None = None, index: int = 0
+) -> Tensor:
     """The view of `source` with this layout over its storage, made by `node` if recording."""
     result = Tensor.__new__(Tensor)
     cell = result._cell = source._cell

@@ -105,7 +105,6 @@ class _Pass:
             if edge is not None and gradient is not None:
                 self._add(edge, gradient)
 
-
     def _through(self, node: Node, held: dict[int, Tensor]) -> list[Tensor | None]:
         """The gradients of the node's inputs, with what is hung before and after it."""
         if not (node.before or node.after):
@@ -154,13 +153,17 @@ def _vjp_row(node: Node) -> Row:
     need = tuple(node.positions[i] for i, edge in enumerate(node.edges) if edge is not None)
     kept = tuple(i for i, _, _ in node.outputs)
     shapes = tuple(
-        (i, x.shape, x.dtype) for i, x in enumerate(node.leaves) if isinstance(x, jax.ShapeDtypeStruct)
+        (i, x.shape, x.dtype)
+        for i, x in enumerate(node.leaves)
+        if isinstance(x, jax.ShapeDtypeStruct)
     )
     static = tuple(node.static)
     key = ("vjp", need, kept, shapes, node.structure, *static, *map(type, static))
     found = node.row.jitted.get(key)
     if found is None:
-        pullback = _pullback(_dispatch.pure(node.row, node.static), node.structure, need, kept, shapes)
+        pullback = _pullback(
+            _dispatch.pure(node.row, node.static), node.structure, need, kept, shapes
+        )
         found = node.row.jitted[key] = Row(
             name=f"{node.row.name}_vjp",
             fn=pullback,
@@ -171,7 +174,9 @@ def _vjp_row(node: Node) -> Row:
     return found
 
 
-def _pullback(function: Callable, structure: Any, need: tuple, kept: tuple, shapes: tuple) -> Callable:
+def _pullback(
+    function: Callable, structure: Any, need: tuple, kept: tuple, shapes: tuple
+) -> Callable:
     """The vjp as a function of the present leaves and the cotangents of the kept outputs."""
     missing = {i: jax.ShapeDtypeStruct(shape, kind) for i, shape, kind in shapes}
 

@@ -194,11 +194,14 @@ def edge_of(tensor: Tensor) -> Edge | None:
     return Edge(accumulator(tensor), 0) if node is None else Edge(node, tensor._output_nr)
 
 
-
 # -- a marked place in the graph ---------------------------------------------------------------------
 
 _MARK = Row(
-    name="mark", fn=list, names=("tensors",), kinds=(LIST,), grad_name="BackwardHookFunctionBackward"
+    name="mark",
+    fn=list,
+    names=("tensors",),
+    kinds=(LIST,),
+    grad_name="BackwardHookFunctionBackward",
 )
 
 
@@ -230,7 +233,9 @@ def _alias_of_base(base: jax.Array, frame: tuple | None, layout: Any) -> jax.Arr
     return _strided.read(_unfold_base(base, frame), layout)
 
 
-def _base_with_alias(base: jax.Array, value: jax.Array, frame: tuple | None, layout: Any) -> jax.Array:
+def _base_with_alias(
+    base: jax.Array, value: jax.Array, frame: tuple | None, layout: Any
+) -> jax.Array:
     """A base after a write through an alias."""
     storage = _strided.write(_unfold_base(base, frame), value, layout)
     return storage if frame is None else _strided.read(storage, frame[1])
@@ -261,7 +266,7 @@ def renew(view: Tensor) -> None:
     base = view._is_view_of
     if base._requires_grad:
         source = jax.ShapeDtypeStruct(tuple(base.shape), base._cell.value.dtype)
-        node = Node(_ALIAS, [source], _within(view, base), [base])
+        node = Node(_ALIAS, [source], _within(view, base), [base])  # type: ignore[list-item]
         node.made(view, 0, tuple(view.shape), source.dtype)
 
 

@@ -40,7 +40,7 @@ def put(host: np.ndarray, where: Device | None = None) -> Tensor:
 
 
 def _default_jax_device() -> jax.Device:
-    chosen = jax.config.jax_default_device
+    chosen = jax.config.jax_default_device  # type: ignore[attr-defined]
     return chosen if isinstance(chosen, jax.Device) else jax.local_devices()[0]
 
 

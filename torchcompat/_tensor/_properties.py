@@ -275,7 +275,7 @@ def _contains(self: Tensor, element: Any) -> bool:
             "Tensor.__contains__ only supports Tensor or scalar, but you passed in a "
             f"{type(element)}."
         )
-    return bool((element == self).any().item())
+    return bool((element == self).any().item())  # type: ignore[attr-defined]
 
 
 def _reversed(self: Tensor) -> Tensor:

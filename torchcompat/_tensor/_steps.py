@@ -72,7 +72,7 @@ def _check_range(start: float, end: float, step: float) -> None:
 def _progression(start: float, step: float, count: int, kind: Dtype, where: Any) -> Tensor:
     def on_host() -> np.ndarray:
         exact = np.int64 if isinstance(start, int) and isinstance(step, int) else np.float64
-        return (start + step * np.arange(count, dtype=exact)).astype(kind.numpy)
+        return (start + step * np.arange(count, dtype=exact)).astype(kind.numpy)  # type: ignore[operator]
 
     def in_xla() -> Any:
         if kind.is_floating_point and kind is not _dtype.float64 and count < 2**16:

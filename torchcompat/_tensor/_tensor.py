@@ -324,7 +324,7 @@ class Tensor(metaclass=_Open):
         return self._read().__dlpack__(**kwargs)
 
     def __dlpack_device__(self) -> tuple:
-        return self._read().__dlpack_device__()
+        return self._read().__dlpack_device__()  # type: ignore[attr-defined]
 
     def __hash__(self) -> int:
         return id(self)

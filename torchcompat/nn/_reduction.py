@@ -45,9 +45,7 @@ def legacy_get_enum(
     return get_enum(legacy_get_string(size_average, reduce, emit_warning))
 
 
-def settled(
-    size_average: bool | None, reduce: bool | None, reduction: str, *more: str
-) -> str:
+def settled(size_average: bool | None, reduce: bool | None, reduction: str, *more: str) -> str:
     """The reduction that the three arguments of a loss amount to; `more` are words it allows.
 
     Raises:

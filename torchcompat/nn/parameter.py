@@ -100,7 +100,7 @@ class _BufferMeta(type):
         return type.__instancecheck__(cls, instance)
 
 
-class Buffer(Tensor, metaclass=_BufferMeta):
+class Buffer(Tensor, metaclass=_BufferMeta):  # type: ignore[metaclass]
     """Marks a tensor so that assigning it to a module registers it as a buffer.
 
     Args:

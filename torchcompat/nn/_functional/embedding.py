@@ -52,7 +52,7 @@ def embedding(
     if weight.ndim == 2:
         _check_indices(input, rows)
     if max_norm is not None:
-        _no_grad_embedding_renorm_(weight, input, max_norm, norm_type)
+        _no_grad_embedding_renorm_(weight, input, max_norm, norm_type)  # type: ignore[call-arg]
     return ops.embedding(weight, input, padding_idx, scale_grad_by_freq, sparse)
 
 
@@ -113,7 +113,7 @@ def embedding_bag(
     padding_idx = _bag_padding(padding_idx, weight.shape[0])
     _check_bag_values(input, offsets, weight.shape[0], include_last_offset)
     if max_norm is not None:
-        _no_grad_embedding_renorm_(weight, input, max_norm, norm_type)
+        _no_grad_embedding_renorm_(weight, input, max_norm, norm_type)  # type: ignore[call-arg]
     return ops.pooled_rows(
         weight,
         input,

@@ -118,7 +118,7 @@ class _FractionalMaxPoolNd(Module):
         if self.output_size is not None and self.output_ratio is not None:
             raise ValueError("only one of output_size and output_ratio may be specified")
         ratios = self.output_ratio
-        if ratios is not None and not all(0 < ratios[d] < 1 for d in range(self._spatial)):
+        if ratios is not None and not all(0 < ratios[d] < 1 for d in range(self._spatial)):  # type: ignore[index]
             raise ValueError(f"output_ratio must be between 0 and 1 (got {output_ratio})")
 
     def forward(self, input: Tensor) -> Any:
@@ -164,6 +164,6 @@ class FractionalMaxPool3d(_FractionalMaxPoolNd):
     def _check(self, output_ratio: Any) -> None:
         if min(self.kernel_size) <= 0:
             sizes = self.kernel_size
-            shown = sizes[0] if len(set(sizes)) == 1 else sizes
+            shown = sizes[0] if len(set(sizes)) == 1 else sizes  # type: ignore[index]
             raise ValueError(f"kernel_size must be greater than 0, but got {shown}")
         super()._check(output_ratio)

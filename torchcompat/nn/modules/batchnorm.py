@@ -10,6 +10,7 @@ from torchcompat._tensor._factory import tensor
 from torchcompat._tensor._tensor import Tensor
 from torchcompat.nn import functional as F
 from torchcompat.nn import init
+from torchcompat.nn._functional.sync_norm import mapped_axes, sync_batch_norm
 from torchcompat.nn.modules.lazy import LazyModuleMixin
 from torchcompat.nn.modules.module import Module
 from torchcompat.nn.parameter import Parameter, UninitializedBuffer, UninitializedParameter
@@ -21,6 +22,7 @@ __all__ = [
     "LazyBatchNorm1d",
     "LazyBatchNorm2d",
     "LazyBatchNorm3d",
+    "SyncBatchNorm",
 ]
 
 
@@ -139,7 +141,7 @@ class _BatchNorm(_NormBase):
         kept = not self.training or self.track_running_stats
         counts = self.training and self.track_running_stats
         counts = counts and self.num_batches_tracked is not None
-        out = F.batch_norm(
+        out = self._normalize(
             input,
             self.running_mean if kept else None,
             self.running_var if kept else None,
@@ -152,6 +154,10 @@ class _BatchNorm(_NormBase):
         if counts:  # only now: a call that fails changes nothing
             self.num_batches_tracked.add_(1)
         return out
+
+    def _normalize(self, *args: Any) -> Tensor:
+        """What computes the output; takes the arguments of `batch_norm`."""
+        return F.batch_norm(*args)
 
     def _share_of_this_batch(self, counts: bool) -> Any:
         """The momentum; where it is None, one over the number of batches, this one included."""
@@ -262,3 +268,77 @@ class LazyBatchNorm3d(_LazyNormBase, BatchNorm3d):
     """A `BatchNorm3d` that takes `num_features` from its first input."""
 
     cls_to_become = BatchNorm3d
+
+
+class SyncBatchNorm(_BatchNorm):
+    """A batch normalisation whose statistics are those of all devices together.
+
+    Inside `jax.shard_map` or `jax.pmap` it takes means over the mapped axes. Anywhere else it is a
+    `BatchNorm`: under `jit` an array that is sharded over a mesh is one array, and so is its mean.
+
+    Args:
+        num_features, eps, momentum, affine, track_running_stats: as in `BatchNorm1d`.
+        process_group: the name of a mesh axis, or several; by default all that are mapped.
+
+    Shape:
+        input `(N, C, *)`; output as input; all state `(C)`.
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        process_group: Any = None,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(
+            num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias
+        )
+        self.process_group = process_group
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        if input.ndim < 2:
+            raise ValueError(f"expected at least 2D input (got {input.ndim}D input)")
+
+    def _check_non_zero_input_channels(self, input: Tensor) -> None:
+        if input.shape[1] == 0:
+            raise ValueError("SyncBatchNorm number of input channels should be non-zero")
+
+    def forward(self, input: Tensor) -> Tensor:
+        self._check_input_dim(input)
+        self._check_non_zero_input_channels(input)
+        return super().forward(input)
+
+    def _normalize(self, input: Tensor, *args: Any) -> Tensor:
+        *state, use_batch, momentum, eps = args
+        axes = mapped_axes(self.process_group) if use_batch else ()
+        if not axes:
+            return F.batch_norm(input, *args)
+        return sync_batch_norm(input, *state, momentum, eps, axes)
+
+    @classmethod
+    def convert_sync_batchnorm(cls, module: Any, process_group: Any = None) -> Any:
+        """`module` with every `BatchNorm` in it replaced by a `SyncBatchNorm` of the same state."""
+        result = module
+        if isinstance(module, _BatchNorm):
+            result = cls(
+                module.num_features,
+                module.eps,
+                module.momentum,
+                module.affine,
+                module.track_running_stats,
+                process_group,
+                bias=module.bias is not None,
+            )
+            for name in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked"):
+                setattr(result, name, getattr(module, name))
+            result.training = module.training
+        for name, child in module.named_children():
+            result.add_module(name, cls.convert_sync_batchnorm(child, process_group))
+        return result

@@ -96,7 +96,7 @@ class Conv1d(_Conv):
     """
 
     _spatial = 1
-    _functional = staticmethod(F.conv1d)
+    _functional = staticmethod(F.conv1d)  # type: ignore[var-annotated]
 
 
 class Conv2d(_Conv):
@@ -113,7 +113,7 @@ class Conv2d(_Conv):
     """
 
     _spatial = 2
-    _functional = staticmethod(F.conv2d)
+    _functional = staticmethod(F.conv2d)  # type: ignore[var-annotated]
 
 
 class Conv3d(_Conv):
@@ -125,7 +125,7 @@ class Conv3d(_Conv):
     """
 
     _spatial = 3
-    _functional = staticmethod(F.conv3d)
+    _functional = staticmethod(F.conv3d)  # type: ignore[var-annotated]
 
 
 class _ConvTransposeNd(_ConvNd):
@@ -200,7 +200,7 @@ class _ConvTransposeNd(_ConvNd):
                 f"{leading + n} elements (got {len(output_size)})"
             )
         least = [
-            (size - 1) * s - 2 * p + d * (k - 1) + 1
+            (size - 1) * s - 2 * p + d * (k - 1) + 1  # type: ignore[operator]
             for size, s, p, d, k in zip(
                 input.shape[leading:], self.stride, self.padding, self.dilation, self.kernel_size
             )
@@ -231,7 +231,7 @@ class ConvTranspose1d(_ConvTransposeNd):
     """
 
     _spatial = 1
-    _functional = staticmethod(F.conv_transpose1d)
+    _functional = staticmethod(F.conv_transpose1d)  # type: ignore[var-annotated]
 
 
 class ConvTranspose2d(_ConvTransposeNd):
@@ -247,7 +247,7 @@ class ConvTranspose2d(_ConvTransposeNd):
     """
 
     _spatial = 2
-    _functional = staticmethod(F.conv_transpose2d)
+    _functional = staticmethod(F.conv_transpose2d)  # type: ignore[var-annotated]
 
 
 class ConvTranspose3d(_ConvTransposeNd):
@@ -259,7 +259,7 @@ class ConvTranspose3d(_ConvTransposeNd):
     """
 
     _spatial = 3
-    _functional = staticmethod(F.conv_transpose3d)
+    _functional = staticmethod(F.conv_transpose3d)  # type: ignore[var-annotated]
 
 
 class _LazyConvXdMixin(LazyModuleMixin):

@@ -228,7 +228,7 @@ class AvgPool2d(_AvgPoolWithDivisor):
         input `(N, C, H, W)` or `(C, H, W)`; output `(N, C, H_out, W_out)` or without N.
     """
 
-    _functional = staticmethod(F.avg_pool2d)
+    _functional = staticmethod(F.avg_pool2d)  # type: ignore[var-annotated]
 
 
 class AvgPool3d(_AvgPoolWithDivisor):
@@ -238,7 +238,7 @@ class AvgPool3d(_AvgPoolWithDivisor):
         input `(N, C, D, H, W)` or without N; output `(N, C, D_out, H_out, W_out)` likewise.
     """
 
-    _functional = staticmethod(F.avg_pool3d)
+    _functional = staticmethod(F.avg_pool3d)  # type: ignore[var-annotated]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -291,7 +291,7 @@ class LPPool1d(_LPPoolNd):
         input `(N, C, L)` or `(C, L)`; output `(N, C, L_out)` or `(C, L_out)`.
     """
 
-    _functional = staticmethod(F.lp_pool1d)
+    _functional = staticmethod(F.lp_pool1d)  # type: ignore[var-annotated]
 
 
 class LPPool2d(_LPPoolNd):
@@ -301,7 +301,7 @@ class LPPool2d(_LPPoolNd):
         input `(N, C, H, W)` or `(C, H, W)`; output `(N, C, H_out, W_out)` or without N.
     """
 
-    _functional = staticmethod(F.lp_pool2d)
+    _functional = staticmethod(F.lp_pool2d)  # type: ignore[var-annotated]
 
 
 class LPPool3d(_LPPoolNd):
@@ -311,7 +311,7 @@ class LPPool3d(_LPPoolNd):
         input `(N, C, D, H, W)` or without N; output `(N, C, D_out, H_out, W_out)` likewise.
     """
 
-    _functional = staticmethod(F.lp_pool3d)
+    _functional = staticmethod(F.lp_pool3d)  # type: ignore[var-annotated]
 
 
 class _AdaptiveMaxPoolNd(Module):

@@ -74,7 +74,7 @@ class _Orthogonal(Module):
         reflected = self.orthogonal_map == _OrthMaps.householder
         Q = _reflections(tall) if reflected else self._rotation(tall)
         if hasattr(self, "base"):
-            Q = self.base @ Q
+            Q = self.base @ Q  # type: ignore[operator]
         return Q.mT if wide else Q
 
     def _rotation(self, X: Tensor) -> Tensor:
