@@ -197,3 +197,12 @@ def test_writing_to_outside_state_under_jit_is_refused():
     with pytest.raises(RuntimeError, match="in-place write to a tensor from outside"):
         jax.jit(lambda x: model(x))(X)
     assert model[1].num_batches_tracked.item() == 0
+
+
+def test_functional_call_drops_updates_of_arrays_under_jit():
+    model = network()
+    state = {name: t._read() for name, t in model.state_dict().items()}
+    out = jax.jit(lambda x: functional_call(model, state, (x,)))(X)
+    np.testing.assert_allclose(out, network()(X), rtol=1e-5, atol=1e-6)
+    assert model[1].num_batches_tracked.item() == 0
+    assert not np.asarray(state["1.running_mean"]).any()
