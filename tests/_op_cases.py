@@ -32,6 +32,10 @@ CLASSES = {
 _OTHER = {"log_sigmoid": "logsigmoid"}
 # entry -> (factor on the tolerance of gradients, reason)
 LOOSER = {
+    "nn.functional.layer_norm": (
+        8.0,
+        "over one element the slope is 0; torch's rounding gives 1e-5",
+    ),
     "nn.functional.ctc_loss": (100.0, "torch's own float32 error against float64 is as large"),
 }
 

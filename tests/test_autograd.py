@@ -182,6 +182,14 @@ def float64_and_half(torch):
     return x.grad, y.grad, str(x.grad.dtype), str(y.grad.dtype)
 
 
+def complex_gradients(torch):
+    z = torch.tensor([1 + 2j, 3 - 1j], requires_grad=True)
+    w = torch.tensor([2 - 1j, 0 + 1j], requires_grad=True)
+    (z * w * z).abs().sum().backward()
+    parts = [torch.view_as_real(t.grad) for t in (z, w)]
+    return [[round(v, 4) for v in row] for p in parts for row in p.tolist()]
+
+
 def graph_names(torch):
     x = leaf(torch, 1, 2)
     y = ((x * 2 + 1).exp() @ torch.ones(2)).relu()
@@ -269,6 +277,7 @@ SCENARIOS = [
     several_outputs,
     broadcasting,
     float64_and_half,
+    complex_gradients,
     graph_names,
     not_scalar,
     twice,

@@ -54,16 +54,6 @@ def traced_here(result: Any, source: Any) -> bool:
     return isinstance(result, jax.core.Tracer) and not isinstance(source, jax.core.Tracer)
 
 
-class ScratchCell(Cell):
-    """A storage that nothing outside of the running call holds: what is written to it may be lost."""
-
-    __slots__ = ()
-
-    def write(self, value: Any) -> None:
-        self.value = value
-        self.version += 1
-
-
 class DerivedCell(Cell):
     """A storage that is another's under some reading of it: writes go to that other one.
 

@@ -194,11 +194,17 @@ def _pullback(
             return tuple(outs[i] for i in kept)
 
         points = [leaves[i] for i in need]
-        if missing:
-            return jax.linear_transpose(forward, *points)(tuple(cotangents))
-        return jax.vjp(forward, *points)[1](tuple(cotangents))
+        backward = (
+            jax.linear_transpose(forward, *points) if missing else jax.vjp(forward, *points)[1]
+        )
+        # torch's gradients of complex tensors are the conjugates of JAX's.
+        return tuple(map(_conjugate, backward(tuple(map(_conjugate, cotangents)))))
 
     return pullback
+
+
+def _conjugate(x: Any) -> Any:
+    return jnp.conj(x) if jnp.iscomplexobj(x) else x
 
 
 def _root(tensor: Tensor, gradient: Any, number: int) -> tuple[Edge, Tensor]:
