@@ -16,7 +16,6 @@ class _State(threading.local):
     """
 
     grad_enabled: bool = True
-    inference: bool = False
     capture: Any = None
     hook_runner: Any = None
 
