@@ -49,8 +49,9 @@ class Row:
         varargs: the parameter that also comes spread out: `x.permute(0, 1)`.
         view: layout rule `(layout, *arguments) -> layout`, or a list of layouts for several results;
             None when the result aliases nothing. A rule that returns None asks for the function.
-        check: called with the op's arguments (indices as NumPy arrays) before it runs, to refuse
-            what only values can tell; not called where an index is not known, under tracing.
+        check: called with the op's arguments before it runs, to refuse kinds of argument.
+        verify: called with them after it ran and found nothing wrong with sizes and types, to refuse
+            what only values can tell (an index out of range); it lets traced values pass.
         returns: field names of the named tuple that the op returns, or None.
         grad_name: name of the autograd node, `ReluBackward0`; or a function that gives it from the
             number of dimensions of each traced argument.
@@ -67,6 +68,7 @@ class Row:
     varargs: str | None = None
     view: Callable | None = None
     check: Callable | None = None
+    verify: Callable | None = None
     returns: tuple[str, ...] | None = None
     differentiable: bool = True
     aliases: tuple[str, ...] = ()
@@ -93,6 +95,7 @@ def op(
     varargs: str | None = None,
     view: Callable | None = None,
     check: Callable | None = None,
+    verify: Callable | None = None,
     returns: str | None = None,
     grad: str | Callable[..., str] | None = None,
     differentiable: bool = True,
@@ -107,7 +110,7 @@ def op(
         if title in ROWS:
             raise ValueError(f"op {title!r} is registered twice")
         ROWS[title] = _make_row(
-            title, fn, faces, aliases, varargs, view, check, returns, grad, differentiable
+            title, fn, faces, aliases, varargs, view, check, verify, returns, grad, differentiable
         )
         return fn
 
@@ -135,7 +138,7 @@ def view(*faces: str, **options: Any) -> Callable[[Callable], Callable]:
         def fn(input: Array, *arguments: Any) -> Any:
             layout = kept(_layout.contiguous(tuple(input.shape)), *arguments)
             if isinstance(layout, list):
-                return [_strided.read(input, one) for one in layout]
+                return tuple(_strided.read(input, one) for one in layout)
             return _strided.read(input, layout)
 
         op(*faces, view=kept, **options)(fn)
@@ -157,7 +160,7 @@ def check_int(
 
 
 def _make_row(
-    title, fn, faces, aliases, varargs, view, check, returns, grad, differentiable
+    title, fn, faces, aliases, varargs, view, check, verify, returns, grad, differentiable
 ) -> Row:
     declared = inspect.unwrap(fn)
     code = declared.__code__
@@ -178,6 +181,7 @@ def _make_row(
         varargs=varargs,
         view=view,
         check=check,
+        verify=verify,
         returns=tuple(returns.split()) if returns else None,
         grad_name=grad or "".join(p.title() for p in title.split("_")) + "Backward0",
         differentiable=differentiable,

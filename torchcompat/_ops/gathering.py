@@ -23,9 +23,8 @@ def _require_index(name: str, index: Array) -> None:
 
 def _check_index(input: Array, dim: int, index: Array, *rest: Any) -> None:
     ndim = max(input.ndim, 1)
-    if -ndim <= dim < ndim and max(index.ndim, 1) == ndim:
-        size = input.shape[dim] if input.ndim else 1
-        check_bounds(index, size, dim % ndim, RuntimeError)
+    size = input.shape[dim] if input.ndim else 1
+    check_bounds(index, size, dim % ndim, RuntimeError)
 
 
 def _at_least_vectors(*operands: Array) -> list[Array]:
@@ -47,7 +46,7 @@ def _outgrows(index: Array, other: Array, dim: int | None) -> bool:
     return any(n > m for d, (n, m) in pairs if d != dim)
 
 
-@op("torch", "method", check=_check_index)
+@op("torch", "method", verify=_check_index)
 def gather(input: Array, dim: int, index: Array, *, sparse_grad: bool = False) -> Array:
     """For each element of `index`, the element of `input` that it names along `dim`.
 
@@ -119,7 +118,7 @@ def _scattered(input: Array, dim: int, index: Array, src: Any, reduce: str) -> A
     return combine(target, spots, src, reduce).reshape(input.shape)
 
 
-@op("torch", "method", "inplace", check=_check_scatter)
+@op("torch", "method", "inplace", verify=_check_scatter)
 def scatter(
     input: Array,
     dim: int,
@@ -140,7 +139,7 @@ def scatter(
     return _scattered(input, dim, index, value if src is None else src, how)
 
 
-@op("torch", "method", "inplace", check=_check_index)
+@op("torch", "method", "inplace", verify=_check_index)
 def scatter_add(input: Array, dim: int, index: Array, src: Array) -> Array:
     """`input` with the elements of `src` added at the places `index` names along `dim`."""
     return _scattered(input, dim, index, src, "sum")
@@ -149,7 +148,7 @@ def scatter_add(input: Array, dim: int, index: Array, src: Array) -> Array:
 _REDUCTIONS = ("sum", "prod", "mean", "amax", "amin")
 
 
-@op("torch", "method", "inplace", check=_check_index)
+@op("torch", "method", "inplace", verify=_check_index)
 def scatter_reduce(
     input: Array, dim: int, index: Array, src: Array, reduce: str, *, include_self: bool = True
 ) -> Array:

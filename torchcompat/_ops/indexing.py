@@ -22,12 +22,8 @@ def _spots(indices: Sequence[Array | None]) -> tuple:
     return tuple(slice(None) if i is None else i for i in indices)
 
 
-def _check_index(input: Array, indices: Sequence[Array | None]) -> None:
-    _check_shapes(input, indices)
-    rest = [n for n, i in zip(input.shape, indices) if i is None] + list(
-        input.shape[len(indices) :]
-    )
-    if 0 in rest:
+def _check_index(input: Array, indices: Sequence[Array | None], *rest: object) -> None:
+    if 0 in _result_size(tuple(input.shape), indices):
         return
     position = 0
     for dim, index in enumerate(indices):
@@ -35,8 +31,6 @@ def _check_index(input: Array, indices: Sequence[Array | None]) -> None:
             continue
         size = input.shape[dim]
         wrong = outside(index, size, negative=True)
-        if wrong is not None and size == 0:
-            raise IndexError("index is out of bounds for dimension with size 0")
         if wrong is not None:
             raise IndexError(
                 f"index {wrong} is out of bounds for dimension {position} with size {size}"
@@ -60,6 +54,9 @@ def _check_shapes(input: Array, indices: Sequence[Array | None]) -> None:
         raise IndexError(
             f"shape mismatch: indexing tensors could not be broadcast together with shapes {shapes}"
         ) from None
+    empty = any(i is not None and n == 0 for n, i in zip(input.shape, indices))
+    if empty and 0 not in _result_size(input.shape, indices):
+        raise IndexError("index is out of bounds for dimension with size 0")
 
 
 def _result_size(size: tuple[int, ...], indices: Sequence[Array | None]) -> tuple[int, ...]:
@@ -72,29 +69,17 @@ def _result_size(size: tuple[int, ...], indices: Sequence[Array | None]) -> tupl
     return (*rest[:at], *picked, *rest[at:])
 
 
-@op(check=_check_index)
+@op(verify=_check_index)
 def index(input: Array, indices: Sequence[Array | None]) -> Array:
     """The elements that integer tensors name; None takes all of a dimension.
 
     Indices next to each other put their dimensions in their place; others put them first.
     """
+    _check_shapes(input, indices)
     return input.at[_spots(indices)].get(mode=MODE)
 
 
-def _check_put(
-    input: Array, indices: Sequence[Array | None], values: Array, accumulate: bool
-) -> None:
-    _check_shapes(input, indices)
-    if values.dtype != input.dtype:
-        raise RuntimeError(
-            "Index put requires the source and destination dtypes match, "
-            f"got {scalar(input)} for the destination and {scalar(values)} for the source."
-        )
-    check_fits(tuple(values.shape), _result_size(tuple(input.shape), indices))
-    _check_index(input, indices)
-
-
-@op(name="index_put_at", check=_check_put, grad="IndexPutBackward0")
+@op(name="index_put_at", verify=_check_index, grad="IndexPutBackward0")
 def index_put(
     input: Array, indices: Sequence[Array | None], values: Array, accumulate: bool = False
 ) -> Array:
@@ -103,7 +88,15 @@ def index_put(
     Args:
         accumulate: add to them instead.
     """
-    spare = values.ndim - len(_result_size(input.shape, indices))
+    _check_shapes(input, indices)
+    if values.dtype != input.dtype:
+        raise RuntimeError(
+            "Index put requires the source and destination dtypes match, "
+            f"got {scalar(input)} for the destination and {scalar(values)} for the source."
+        )
+    want = _result_size(input.shape, indices)
+    check_fits(values.shape, want)
+    spare = values.ndim - len(want)
     values = values.reshape(values.shape[max(spare, 0) :])
     return combine(input, _spots(indices), values, "sum" if accumulate else "set")
 
@@ -184,4 +177,5 @@ def as_strided_scatter(
 ) -> Array:
     """`input` with `src` in place of the view `as_strided(size, stride, storage_offset)`."""
     layout = slicing.as_strided(contiguous(input.shape), size, stride, storage_offset)
+    slicing.check_storage(layout, input.size, input.dtype.itemsize)
     return _embedded(input, src, layout)

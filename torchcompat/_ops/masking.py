@@ -30,10 +30,12 @@ def where_op(condition: Array, input: Array, other: Array) -> Array:
 
 
 def _check_value(input: Array, mask: Array, value: Any) -> None:
+    if hasattr(value, "shape"):
+        value = None if known(value) is None else known(value).item()
     check_number(value, dtype_of(input), half="c10")
 
 
-@op("torch", "method", "inplace", check=_check_value)
+@op("torch", "method", "inplace", verify=_check_value)
 def masked_fill(input: Array, mask: Array, value: Array) -> Array:
     """`input` with one value where the mask holds."""
     value = jnp.asarray(value)
@@ -59,7 +61,7 @@ def _check_source(input: Array, mask: Array, source: Array) -> None:
         raise RuntimeError("Number of elements of source < number of ones in mask")
 
 
-@op("torch", "method", "inplace", check=_check_source)
+@op("torch", "method", "inplace", verify=_check_source)
 def masked_scatter(input: Array, mask: Array, source: Array) -> Array:
     """`input` with the elements of `source`, in order, where the mask holds."""
     if source.dtype != input.dtype:

@@ -44,6 +44,8 @@ def roll(input: Array, shifts: int | tuple[int, ...], dims: int | tuple[int, ...
         raise RuntimeError(
             f"shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}"
         )
+    if not input.ndim:
+        raise IndexError(f"Dimension specified as {dims[0]} but tensor has no dimensions")
     return jnp.roll(input, shifts, [wrap_dim(d, input.ndim) for d in dims])
 
 

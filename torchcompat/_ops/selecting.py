@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from jax import numpy as jnp
 
+from torchcompat._dtype import int64
 from torchcompat._ops._checks import check_bounds, outside
-from torchcompat._ops._common import dtype_of, wrap_dim
+from torchcompat._ops._common import cast, dtype_of, wrap_dim
 from torchcompat._ops._errors import scalar, sizes
 from torchcompat._ops._registry import Array, op
 from torchcompat._ops.convert import _to_copy
@@ -32,7 +34,7 @@ def _check_select(input: Array, dim: int, index: Array) -> None:
         raise IndexError("index out of range in self")
 
 
-@op("torch", "method", check=_check_select)
+@op("torch", "method", verify=_check_select)
 def index_select(input: Array, dim: int, index: Array) -> Array:
     """The slices along `dim` that a vector of indices names."""
     dim = wrap_dim(dim, input.ndim)
@@ -85,7 +87,7 @@ def _vectors(input: Array, source: Array) -> tuple[Array, Array]:
     return (input, source) if input.ndim else (input.reshape(1), source.reshape(1))
 
 
-@op("torch", "method", "inplace", check=_check_bounds)
+@op("torch", "method", "inplace", verify=_check_bounds)
 def index_add(input: Array, dim: int, index: Array, source: Array, *, alpha: Array = 1) -> Array:
     """`input` with `alpha` times the slices of `source` added to those that the indices name."""
     _check_added("index_add_()", input, dim, index, source)
@@ -94,7 +96,7 @@ def index_add(input: Array, dim: int, index: Array, source: Array, *, alpha: Arr
     return combine(target, _at(target, dim, index), source, "sum").reshape(input.shape)
 
 
-@op("torch", "method", "inplace", check=_check_bounds)
+@op("torch", "method", "inplace", verify=_check_bounds)
 def index_reduce(
     input: Array,
     dim: int,
@@ -129,7 +131,7 @@ def _check_copy(input: Array, dim: int, index: Array, source: Array) -> None:
     check_bounds(index, size, 0, IndexError, "index_copy_(): ")
 
 
-@op("torch", "method", "inplace", check=_check_copy)
+@op("torch", "method", "inplace", verify=_check_copy)
 def index_copy(input: Array, dim: int, index: Array, source: Array) -> Array:
     """`input` with the slices of `source` in place of those that the indices name."""
     dim = wrap_dim(dim, input.ndim)
@@ -186,7 +188,7 @@ def _check_fill(input: Array, dim: int, index: Array, value: Any) -> None:
     check_bounds(index, _size(input, dim), 0, IndexError, negative=True)
 
 
-@op("torch", "method", "inplace", check=_check_fill)
+@op("torch", "method", "inplace", verify=_check_fill)
 def index_fill(input: Array, dim: int, index: Array, value: Array) -> Array:
     """`input` with one value in the slices along `dim` that the indices name."""
     dim = wrap_dim(dim, input.ndim)
@@ -209,8 +211,6 @@ def index_fill(input: Array, dim: int, index: Array, value: Array) -> Array:
 
 
 def _check_flat(input: Array, index: Array, *rest: Any) -> None:
-    if input.size == 0 and index.size:
-        raise IndexError("take(): tried to take from an empty tensor")
     wrong = outside(index, input.size, negative=True)
     if wrong is not None:
         raise IndexError(
@@ -223,16 +223,18 @@ def _require_long(name: str, index: Array) -> None:
         raise RuntimeError(f"{name}: Expected a long tensor for index, but got {scalar(index)}")
 
 
-@op("torch", "method", check=_check_flat)
+@op("torch", "method", verify=_check_flat)
 def take(input: Array, index: Array) -> Array:
     """The elements of the flattened tensor that the indices name."""
     _require_long("take()", index)
     if not index.size:
         return jnp.zeros(index.shape, input.dtype)
+    if not input.size:
+        raise IndexError("take(): tried to take from an empty tensor")
     return input.reshape(-1).at[index].get(mode=MODE)
 
 
-@op("method", "inplace", check=_check_flat)
+@op("torch", "method", "inplace", verify=_check_flat)
 def put(input: Array, index: Array, source: Array, accumulate: bool = False) -> Array:
     """`input` with `source` at the places of the flattened tensor that the indices name.
 
@@ -271,3 +273,37 @@ def take_along(input: Array, indices: Array, dim: int | None) -> Array:
         )
     dim = wrap_dim(dim, input.ndim)
     return jnp.take_along_axis(input, indices % input.shape[dim], axis=dim, mode="clip")
+
+
+@op("torch", differentiable=False)
+def unravel_index(indices: Array, shape: tuple[int, ...]) -> tuple[Array, ...]:
+    """The coordinates that flat indices have in a tensor of size `shape`, a tensor a dimension."""
+    if indices.dtype.kind not in "iu":
+        raise TypeError(
+            f"expected 'indices' to be integer dtype, but got torch.{dtype_of(indices).name}"
+        )
+    shape = (shape,) if isinstance(shape, int) else shape
+    if any(n < 0 for n in shape):
+        raise ValueError(f"'shape' cannot have negative values, but got {tuple(shape)}")
+    found, rest = [], cast(indices, int64)
+    for n in reversed(shape):
+        found.append(rest % n)
+        rest = rest // n
+    return tuple(reversed(found))
+
+
+@op("torch", "method", differentiable=False)
+def nonzero_static(input: Array, *, size: int, fill_value: int = -1) -> Array:
+    """The coordinates of the first `size` elements that are not zero, one a row.
+
+    The result's size is given, so this works under tracing too.
+
+    Args:
+        fill_value: fills the rows that are left over.
+    """
+    places = jnp.nonzero(input, size=size, fill_value=fill_value) if input.ndim else ()
+    return (
+        jnp.stack([cast(axis, int64) for axis in places], -1)
+        if places
+        else jnp.zeros((size, 0), np.int64)
+    )

@@ -119,10 +119,11 @@ def movedim(
             f"movedim: Invalid source or destination dims: source ({list(source)} dims) should "
             f"contain the same number of dims as destination ({list(destination)} dims)"
         )
-    source, destination = (tuple(wrap_dim(d, ndim) for d in dims) for dims in (source, destination))
-    for title, dims in (("source", source), ("destination", destination)):
+    given = source, destination
+    source, destination = (tuple(wrap_dim(d, ndim) for d in dims) for dims in given)
+    for title, dims, shown in zip(("source", "destination"), (source, destination), given):
         if len(set(dims)) < len(dims):
-            raise RuntimeError(f"movedim: repeated dim in `{title}` ({list(dims)})")
+            raise RuntimeError(f"movedim: repeated dim in `{title}` ({list(shown)})")
     rest = iter(d for d in range(ndim) if d not in source)
     placed = dict(zip(destination, source))
     return _layout.permuted(

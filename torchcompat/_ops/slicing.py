@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import jax
@@ -81,6 +80,8 @@ def narrowed(input: Layout, dim: int, start: int, length: int) -> Layout | None:
     dim = wrap_dim(dim, len(size))
     if _traced(start):
         return None
+    if not isinstance(start, int) or isinstance(start, bool):
+        raise RuntimeError("start must be an 0-dim integral Tensor.")
     room = size[dim]
     if not -room <= start <= room:
         raise IndexError(
@@ -213,16 +214,22 @@ def extent(size: tuple, stride: tuple, offset: int) -> int:
     return offset + sum((n - 1) * s for n, s in zip(size, stride)) + 1
 
 
+def check_storage(layout: Layout, held: int, width: int) -> None:
+    """Raises torch's errors for a layout that does not fit a storage of `held` elements."""
+    size, stride, offset = layout
+    check_strided(size, stride, offset)
+    needed = extent(size, stride, offset)
+    if needed > held:
+        raise RuntimeError(
+            f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {offset}, and "
+            f"itemsize {width} requiring a storage size of {needed * width} are out of bounds for "
+            f"storage of size {held * width}"
+        )
+
+
 @view(grad="AsStridedBackward0")
 def as_strided(
     input: Layout, size: tuple, stride: tuple, storage_offset: int | None = None
 ) -> Layout:
     """A view of any size, stride and offset over the tensor's storage."""
-    offset = input[2] if storage_offset is None else storage_offset
-    check_strided(size, stride, offset)
-    return size, stride, offset
-
-
-def numel(layout: Layout) -> int:
-    """How many elements a layout names."""
-    return math.prod(layout[0])
+    return size, stride, input[2] if storage_offset is None else storage_offset

@@ -71,7 +71,7 @@ def _check_broadcast(size: tuple[int, ...], source: tuple[int, ...]) -> None:
         )
 
 
-@op("inplace", check=_check_value, grad="CopyBackwards")
+@op("inplace", verify=_check_value, grad="CopyBackwards")
 def copy(input: Array, src: Array, non_blocking: bool = False) -> Array:
     """The values of `src`, broadcast to the size of `input` and converted to its type."""
     source = jnp.asarray(src)
@@ -79,7 +79,7 @@ def copy(input: Array, src: Array, non_blocking: bool = False) -> Array:
     return jnp.broadcast_to(_to_copy(source, dtype_of(input)), input.shape)
 
 
-@op("torch", "inplace", check=_check_value)
+@op("torch", "inplace", verify=_check_value)
 def fill(input: Array, value: Array) -> Array:
     """One value in every element."""
     value = jnp.asarray(value)

@@ -10,6 +10,7 @@ import collections
 import copy
 import dataclasses
 import functools
+import inspect
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -54,6 +55,8 @@ def call(row: Row, args: tuple) -> Any:
                 out = jax.eval_shape(function, *_as_meta(arrays))
         else:
             raise _bad_argument(row, args) or error from None
+    if row.verify is not None:
+        row.verify(*map(_seen_by_check, args))
     if tensors is None and given:
         return out if row.returns is None else _named(row)(*out)
     return _wrap(row, out, args, arrays, static, tensors)
@@ -114,11 +117,15 @@ def _listed(row: Row, args: tuple, x: Any) -> tuple:
         )
     items = tuple(x)
     for i, one in enumerate(items):
-        if isinstance(one, (*_NUMBERS, str)):
+        if isinstance(one, (*_NUMBERS, str)) or one is None and not _may_hold_none(row):
             raise TypeError(
                 f"expected Tensor as element {i} in argument 0, but got {type(one).__name__}"
             )
     return items
+
+
+def _may_hold_none(row: Row) -> bool:
+    return any("Array | None]" in str(a) for a in inspect.unwrap(row.fn).__annotations__.values())
 
 
 def _seen_by_check(x: Any) -> Any:
@@ -267,7 +274,7 @@ def _wrap(row: Row, out: Any, args: tuple, arrays: list, static: list, tensors: 
                 break
     if isinstance(out, (tuple, list)):
         wrapped = [_box(one, node, i) for i, one in enumerate(out)]
-        return wrapped if row.returns is None else _named(row)(*wrapped)
+        return type(out)(wrapped) if row.returns is None else _named(row)(*wrapped)
     return _box(out, node, 0)
 
 

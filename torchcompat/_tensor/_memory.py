@@ -16,7 +16,7 @@ from torchcompat._tensor._dispatch import method
 from torchcompat._tensor._state import epoch
 from torchcompat._tensor._tensor import Tensor, from_cell
 
-__all__ = ["clone"]
+__all__ = ["clone", "resize_as_", "zero_"]
 
 
 def _check_format(name: str, wanted: Any) -> None:
@@ -141,3 +141,6 @@ def resize_as_(
 ) -> Tensor:
     """`resize_` to the size of another tensor."""
     return resize_(self, tuple(the_template.shape), memory_format=memory_format)
+
+
+zero_ = Tensor.zero_

@@ -181,15 +181,8 @@ def as_strided(
     """
     size, stride = spread((size,)), spread((stride,))
     offset = input.storage_offset() if storage_offset is None else storage_offset
-    _slicing.check_strided(size, stride, offset)
-    held, width = math.prod(input._cell.value.shape), input.dtype.itemsize
-    needed = _slicing.extent(size, stride, offset)
-    if needed > held:
-        raise RuntimeError(
-            f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {offset}, and "
-            f"itemsize {width} requiring a storage size of {needed * width} are out of bounds for "
-            f"storage of size {held * width}"
-        )
+    held = math.prod(input._cell.value.shape)
+    _slicing.check_storage((size, stride, offset), held, input.dtype.itemsize)
     return ops.as_strided(input, size, stride, offset)
 
 

@@ -84,12 +84,18 @@ def tensor_split(
 
 def _nth_split(name: str, input: Tensor, indices_or_sections: Any, least: int, dim: int) -> tuple:
     cuts = _freeze(indices_or_sections)
+    if not isinstance(cuts, (int, tuple)):
+        raise TypeError(
+            f"{name}() received an invalid combination of arguments - got (Tensor, "
+            f"{type(cuts).__name__}), but expected one of:\n * (Tensor input, int sections)\n * "
+            "(Tensor input, tuple of ints indices)\n"
+        )
     if input.ndim < least:
         raise RuntimeError(
             f"torch.{name} requires a tensor with at least {least} dimension, "
             f"but got a tensor with {input.ndim} dimensions!"
         )
-    if isinstance(cuts, int) and cuts and input.shape[dim] % cuts:
+    if isinstance(cuts, int) and (cuts == 0 or input.shape[dim] % cuts):
         raise RuntimeError(
             f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension "
             f"{input.shape[dim]} is not divisible by the split_size {cuts}!"
