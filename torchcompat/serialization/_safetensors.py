@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from safetensors import SafetensorError
 from torchcompat import _dtype
 from torchcompat.serialization._location import is_meta, restorer
 from torchcompat.serialization._rebuild import rebuild_contiguous
-from torchcompat.serialization._source import Extent, Source, fetch
+from torchcompat.serialization._source import Extent, PathSource, Source, fetch
 from torchcompat.serialization._storage import UntypedStorage
 
 _MAX_HEADER = 100_000_000
@@ -40,6 +41,7 @@ _DTYPES = {
     "F8_E5M2FNUZ": "float8_e5m2fnuz",
     "F8_E8M0": "float8_e8m0fnu",
 }
+_NAMES = {_dtype.BY_NAME[ours]: name for name, ours in _DTYPES.items()}
 _KNOWN_UNSUPPORTED = ("F4", "F6_E2M3", "F6_E3M2")
 
 
@@ -65,7 +67,7 @@ def load_safetensors(source: Source, map_location: Any, mapped: bool) -> dict[st
         SafetensorError: the header is damaged or disagrees with the file's size.
         NotImplementedError: a tensor's dtype is none of JAX's.
     """
-    entries, base = _read_header(source)
+    entries, base, _ = _read_header(source)
     restore = restorer(map_location)
     extents = [Extent(base + entry.start, entry.end - entry.start) for entry in entries]
     blocks: list[Any] = [None] * len(extents)
@@ -78,8 +80,45 @@ def load_safetensors(source: Source, map_location: Any, mapped: bool) -> dict[st
     return tensors
 
 
-def _read_header(source: Source) -> tuple[list[_Entry], int]:
-    """The entries in the order of their data, and where the data begin."""
+class SafetensorsFile:
+    """A safetensors file on disk whose tensors are read one at a time.
+
+    Raises:
+        SafetensorError: the header is damaged or disagrees with the file's size.
+    """
+
+    def __init__(self, path: str | os.PathLike, map_location: Any = "cpu") -> None:
+        self._source = PathSource(path)
+        try:
+            entries, self._base, self.metadata = _read_header(self._source)
+        except BaseException:
+            self._source.close()
+            raise
+        self.entries = {entry.name: entry for entry in entries}
+        self._map_location = map_location
+
+    def tensor(self, name: str) -> Any:
+        """The tensor called `name`, read now."""
+        entry = self.entries[name]
+        extent = Extent(self._base + entry.start, entry.end - entry.start)
+        meta = is_meta(self._map_location)
+        block = None if meta else fetch(self._source, [extent], mapped=False)[0].data
+        storage = UntypedStorage(block, extent.size, swapped=sys.byteorder != "little")
+        storage = restorer(self._map_location)(storage, "cpu")
+        return rebuild_contiguous(storage, entry.dtype, entry.shape)
+
+    def close(self) -> None:
+        """Closes the file; tensors that were read stay."""
+        self._source.close()
+
+
+def safetensors_name(dtype: _dtype.dtype) -> str:
+    """The name a safetensors header gives a dtype, such as `F32`."""
+    return _NAMES[dtype]
+
+
+def _read_header(source: Source) -> tuple[list[_Entry], int, dict[str, str] | None]:
+    """The entries in the order of their data, where the data begin, and the metadata."""
     if source.size < 8:
         raise _error("header too small")
     length = int.from_bytes(source.read(0, 8), "little")
@@ -96,13 +135,14 @@ def _read_header(source: Source) -> tuple[list[_Entry], int]:
         raise _error(f"invalid JSON in header: {error}") from None
     if not isinstance(header, dict):
         raise _error("invalid JSON in header: expected an object")
-    _check_metadata(header.pop("__metadata__", None))
+    metadata = header.pop("__metadata__", None)
+    _check_metadata(metadata)
     entries = sorted(
         (_entry(name, fields) for name, fields in header.items()),
         key=lambda entry: (entry.start, entry.end),
     )
     _check_coverage(entries, source.size - 8 - length)
-    return entries, 8 + length
+    return entries, 8 + length, metadata
 
 
 def _error(why: str) -> SafetensorError:

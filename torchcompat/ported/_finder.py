@@ -1,0 +1,126 @@
+"""The meta-path finder behind `torchcompat.ported`, and the `__import__` of ported modules."""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+from typing import Any
+
+from torchcompat.ported import _facades, _safetensors
+from torchcompat.ported._routing import PREFIX, STAND_INS, is_ported, route, top_level_spec
+
+# Modules that ported source finds in the place of compiled ones, by native name.
+_SUBSTITUTES = {"safetensors._safetensors_rust": _safetensors.rust_module}
+# What is done to a module after its source has run, by native name.
+_MENDED = {"safetensors.torch": _safetensors.mend_torch_module}
+
+
+def install() -> None:
+    """Makes `torchcompat.ported.<package>` importable; once is enough."""
+    if not any(isinstance(finder, PortedFinder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, PortedFinder())
+
+
+class PortedFinder(importlib.abc.MetaPathFinder):
+    """Finds `torchcompat.ported.<name>` in the files of the installed module `<name>`."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if not fullname.startswith(PREFIX):
+            return None
+        name = fullname[len(PREFIX) :]
+        if name.startswith("_") and "." not in name:
+            return None  # the modules of this package
+        if name.partition(".")[0] in STAND_INS:
+            raise ModuleNotFoundError(
+                f"{name!r} is not ported: it is torchcompat itself", name=fullname
+            )
+        if "." in name:
+            spec = importlib.machinery.PathFinder.find_spec(fullname, path)
+        else:
+            spec = top_level_spec(name)
+        if spec is None:
+            return None
+        if "." not in name:
+            is_ported.cache_clear()  # asked for by name, it is ported from now on
+        return _ported_spec(fullname, name, spec)
+
+
+def _ported_spec(
+    fullname: str, name: str, spec: importlib.machinery.ModuleSpec
+) -> importlib.machinery.ModuleSpec:
+    if name in _SUBSTITUTES:
+        return importlib.machinery.ModuleSpec(fullname, _Alias(_SUBSTITUTES[name]))
+    origin = spec.origin
+    if origin is None or spec.loader is None:
+        found = importlib.machinery.ModuleSpec(fullname, None, is_package=True)
+        found.submodule_search_locations = spec.submodule_search_locations
+        return found
+    if not origin.endswith(".py"):
+        return importlib.machinery.ModuleSpec(
+            fullname, _Alias(lambda: importlib.import_module(name)), origin=origin
+        )
+    found_spec = importlib.util.spec_from_file_location(
+        fullname,
+        origin,
+        loader=PortedLoader(fullname, origin),
+        submodule_search_locations=spec.submodule_search_locations,
+    )
+    assert found_spec is not None
+    return found_spec
+
+
+class PortedLoader(importlib.machinery.SourceFileLoader):
+    """Runs a source file with an `__import__` that routes torch to torchcompat."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__dict__["__builtins__"] = BUILTINS
+        super().exec_module(module)
+        mend = _MENDED.get(module.__name__[len(PREFIX) :])
+        if mend is not None:
+            mend(module)
+
+
+class _Alias(importlib.abc.Loader):
+    """Gives a module that another name already has: compiled code is not loaded twice."""
+
+    def __init__(self, load: Any) -> None:
+        self._load = load
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        loaded = self._load()
+        alias = ModuleType(spec.name, loaded.__doc__)
+        alias.__dict__.update({k: v for k, v in vars(loaded).items() if k not in vars(alias)})
+        return alias
+
+    def exec_module(self, module: ModuleType) -> None:
+        """The native import has run it."""
+
+
+def ported_import(
+    name: str,
+    globals: Mapping[str, Any] | None = None,
+    locals: Mapping[str, Any] | None = None,
+    fromlist: Sequence[str] | None = (),
+    level: int = 0,
+) -> ModuleType:
+    """`__import__` as ported modules see it."""
+    if level:
+        return builtins.__import__(name, globals, locals, fromlist or (), level)
+    if name.partition(".")[0] in _facades.ROOTS:
+        return _facades.import_facade(name, fromlist)
+    routed = route(name)
+    if routed == name or fromlist:
+        return builtins.__import__(routed, globals, locals, fromlist or (), 0)
+    importlib.import_module(routed)
+    return importlib.import_module(route(name.partition(".")[0]))
+
+
+BUILTINS = {**vars(builtins), "__import__": ported_import}
