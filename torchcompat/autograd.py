@@ -142,7 +142,8 @@ def _retain_grad(self: Tensor) -> None:
     self.__dict__["_retains_grad"] = True
 
     def keep(gradient: Tensor) -> None:
-        self._grad = gradient if self._grad is None else self._grad + gradient
+        before = self.grad
+        self._grad = gradient if before is None else before + gradient
 
     _add_hook(self, keep)
 

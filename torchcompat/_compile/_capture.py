@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -22,16 +23,25 @@ class Capture:
     Args:
         cells: storages known to be state; each is an input of the trace.
         values: the tracers that stand for them.
+        watched: tensors whose `.grad` slot is known to be state: what they hold is among `cells`.
 
     Attributes:
+        slots: for each tensor whose `.grad` is state, the tensor and what it held before the trace.
+        overwritten: of those the ones (by identity) whose `.grad` is replaced before it is looked at.
+        unwatched: long-lived tensors whose `.grad` the trace used although it is not watched.
         missing: long-lived tensors that the trace met although their storage is no input.
         modules: modules called during the trace, by identity.
         observed: calls of hooks that only look, to be made after each run: `(hook, *arguments)`.
     """
 
-    def __init__(self, cells: list[Any], values: list[Any]) -> None:
+    def __init__(self, cells: list[Any], values: list[Any], watched: Iterable[Tensor] = ()) -> None:
         self.cells = cells
         self.values = values
+        self.slots: dict[int, tuple[Tensor, Tensor | None]] = {}
+        self.slots |= {id(t): (t, t._grad) for t in watched}
+        self.unwatched: dict[int, Tensor] = {}
+        self.overwritten: set[int] = set()
+        self._touched: set[int] = set()
         self.missing: dict[int, Tensor] = {}
         self.modules: dict[int, Any] = {}
         self.observed: list[tuple] = []
@@ -48,6 +58,18 @@ class Capture:
             self._known.add(id(cell))
             self.missing[id(cell)] = tensor
             self._restored.append((cell, cell.value))
+
+    def slot(self, tensor: Tensor, replacing: bool = False) -> None:
+        """`tensor.grad` is about to be looked at or replaced."""
+        key = id(tensor)
+        if key in self._touched or tensor._cell.root.serial > self._start:
+            return
+        self._touched.add(key)
+        if replacing:
+            self.overwritten.add(key)
+        if key not in self.slots:
+            self.slots[key] = tensor, tensor._grad
+            self.unwatched[key] = tensor
 
     def made(self, cell: Cell) -> None:
         self._made.append(weakref.ref(cell))
@@ -73,10 +95,16 @@ class Capture:
     def __exit__(self, *exc: object) -> None:
         state.capture = None
         _random.state.carried_keys = self._carried
+        self.restore_slots()
         for cell, value in self._restored:
             cell.value = value
         for view in self._views:
             view._cache = view._seen = None
+
+    def restore_slots(self) -> None:
+        """Puts every `.grad` back as it was before the trace."""
+        for tensor, gradient in self.slots.values():
+            tensor._grad = gradient
 
     def written(self) -> list[int]:
         """Positions of the captured cells that the trace has written."""

@@ -24,6 +24,7 @@ class Compiled:
     Attributes:
         roots: modules whose state and settings the programs depend on.
         extra: other long-lived tensors that traces have met.
+        watched: tensors whose `.grad` traces have read or replaced.
         holders: key cells of the generators that traces have drawn from.
     """
 
@@ -31,9 +32,10 @@ class Compiled:
         self.function = function
         self.roots: list[Module] = [function] if isinstance(function, Module) else []
         self.extra: dict[int, Tensor] = {}
+        self.watched: dict[int, Tensor] = {}
         self.holders = [_random.default_generator.key_cell]
         self.verdicts = _observe.Verdicts()
-        self._table: OrderedDict[tuple, Executable] = OrderedDict()
+        self._table: OrderedDict[tuple, list[Executable]] = OrderedDict()
         self._guards: dict[tuple, int] = {}
         self._epoch = -1
         self._guard = 0
@@ -45,9 +47,9 @@ class Compiled:
         signature = flatten((args, kwargs) if kwargs else args, leaves), state.grad_enabled
         if self._epoch != epoch.value:
             self._look()
-        found = self._table.get((self._guard, signature))
-        if found is not None:
-            return found(leaves)
+        for one in self._table.get((self._guard, signature), ()):
+            if one.fits():
+                return one(leaves)
         return self._first_call(signature, args, kwargs, leaves)
 
     def _first_call(self, signature: tuple, args: tuple, kwargs: dict, leaves: list) -> Any:
@@ -66,10 +68,10 @@ class Compiled:
             except _observe.Unjudged:
                 with _observe.hook_runner(self.verdicts.judge):
                     return self.function(*args, **kwargs)
-        self._table[key] = made
         # A forward that sets attributes leaves other settings behind than it found.
         self._look()
-        self._table[self._guard, signature] = made
+        for one in {key, (self._guard, signature)}:
+            self._table.setdefault(one, []).append(made)
         while len(self._table) > MAX_EXECUTABLES:
             self._table.popitem(last=False)
         return result
@@ -80,6 +82,7 @@ class Compiled:
             (args, kwargs),
             list(self._tensors()),
             self.holders,
+            list(self.watched.values()),
             self.verdicts,
             self._adopt,
         )
@@ -94,12 +97,15 @@ class Compiled:
         modules = _guards.modules_of(self.roots)
         description = _guards.describe(modules, self._tensors())
         self._guard = self._guards.setdefault(description, len(self._guards))
-        for one in self._table.values():
+        for one in {id(x): x for several in self._table.values() for x in several}.values():
             one.refresh()
 
     def _adopt(self, capture: Capture) -> bool:
         """Takes up the state and modules that a trace met; returns whether any state was new."""
         known = set(map(id, _guards.modules_of(self.roots)))
         self.roots += [m for key, m in capture.modules.items() if key not in known]
-        self.extra |= {id(t): t for t in capture.missing.values()}
-        return bool(capture.missing)
+        self.watched |= capture.unwatched
+        # What a watched tensor holds is looked up at each call: it may be another one by then.
+        held = {id(t._grad) for t in self.watched.values()}
+        self.extra |= {id(t): t for t in capture.missing.values() if id(t) not in held}
+        return bool(capture.missing or capture.unwatched)

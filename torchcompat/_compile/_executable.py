@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,7 @@ class Executable:
         arguments: `(args, kwargs)` of the call it is made for.
         tensors: long-lived tensors whose storages are the program's state.
         holders: other mutable boxes (generator keys) that are state.
+        watched: tensors whose `.grad`, and what it holds, is state.
         adopt: told of each finished trace; returns whether it brought new state.
     """
 
@@ -34,6 +36,7 @@ class Executable:
         arguments: tuple,
         tensors: list[Tensor],
         holders: list[Any],
+        watched: list[Tensor],
         verdicts: _observe.Verdicts,
         adopt: Callable[[Capture], bool],
     ) -> None:
@@ -42,6 +45,7 @@ class Executable:
         self.adopt = adopt
         self.tensors = tensors
         self.holders = list(holders)
+        self.watched = watched
         self.arguments = Template(arguments, [], keep=lambda leaf: False)
         self.jitted: Callable | None = None
         self.used: list[int] = []
@@ -53,10 +57,20 @@ class Executable:
         `owners` are the tensors that are a whole storage each, to which gradients can go.
         """
         cells = {id(t._cell.root): t._cell.root for t in self.tensors}
-        self.cells = [*cells.values(), *self.holders]
+        cells |= {id(cell): cell for cell in self.holders}
+        self.gradients = [t._grad for t in self.watched]
+        cells |= {id(t._cell.root): t._cell.root for t in self.gradients if t is not None}
+        self.cells = list(cells.values())
+        self.form = _form(self.gradients, self.cells)
         whole = {id(t._cell): t for t in reversed(self.tensors) if t._layout is None}
         self.owners = [whole.get(id(self.cells[i])) for i in self.used]
         self.inputs = [self.cells[i] for i in self.used]
+
+    def fits(self) -> bool:
+        """Whether the gradients at hand are of the form that the program was made for."""
+        if not all(map(operator.is_, [t._grad for t in self.watched], self.gradients)):
+            self.refresh()
+        return self.form == self.made_for
 
     def _build(self, arrays: list) -> Callable:
         """Traces the function; the program takes only the state that it reads."""
@@ -65,24 +79,44 @@ class Executable:
         jaxpr, count = closed.jaxpr, len(values)
         read = {id(v) for equation in jaxpr.eqns for v in equation.invars}
         read |= set(map(id, jaxpr.outvars))
-        self.used = [i for i, v in enumerate(jaxpr.invars[:count]) if id(v) in read]
-        self.refresh()
+        places = [i for i, v in enumerate(jaxpr.invars[:count]) if id(v) in read]
+        self._narrow(places)
         whole = jaxpr_as_fun(closed)
 
         def program(state: list, arrays: list) -> list:
             values: list[Any] = [None] * count
-            for i, value in zip(self.used, state):
+            for i, value in zip(places, state):
                 values[i] = value
             return whole(*values, *arrays)
 
         return jax.jit(program)
 
+    def _narrow(self, places: list[int]) -> None:
+        """Leaves out of the state the gradients that the program replaces without a look at them."""
+        used = [self.cells[i] for i in places]
+        written = [self.cells[i] for i in self.written]
+        alive = set(map(id, (*used, *written)))
+        self.watched = [
+            t
+            for t in self.watched
+            if id(t) not in self.overwritten
+            or (t._grad is not None and id(t._grad._cell.root) in alive)
+        ]
+        self.refresh()
+        position = {id(cell): i for i, cell in enumerate(self.cells)}
+        self.used = [position[id(cell)] for cell in used]
+        self.written = [position[id(cell)] for cell in written]
+        self.refresh()
+        self.made_for = self.form
+
     def _program(self, values: list, arrays: list) -> list:
         """What is traced: state and arguments in, outputs and then written state out."""
-        capture = Capture(self.cells, values)
+        capture = Capture(self.cells, values, self.watched)
         with _observe.tracing(capture, self.verdicts), capture:
             outputs = self._run(capture, arrays)
             capture.forget_graphs()
+            capture.restore_slots()
+            self.overwritten = capture.overwritten
             self.filled = capture.survivors()
             self.written = capture.written()
             outputs += [cell.value for cell in self.filled]
@@ -112,8 +146,21 @@ class Executable:
         self.delivered = len(outputs)
         self.observed = [Template(seen, outputs, self._is_state) for seen in capture.observed]
         capture.observed.clear()
+        self.assigned = self._assigned(capture, outputs)
+        self.passed_back = _kept(outputs, {i: t._grad for i, t in boxes.items()})
+        self.flagged = [i for i, t in boxes.items() if t._requires_grad and t._grad_fn is None]
         self.changed = [i for i, t in boxes.items() if t._cell.value is not arrays[i]]
         return outputs + [boxes[i]._cell.value for i in self.changed]
+
+    def _assigned(self, capture: Capture, outputs: list) -> list[tuple]:
+        """The watched tensors whose `.grad` the trace replaced, each with what it holds now.
+
+        That is None, a long-lived Tensor, or the place among the outputs of a new one's value.
+        """
+        changed = [t for t, before in capture.slots.values() if t._grad is not before]
+        fresh = {id(t): t._grad for t in changed if not self._is_state(t._grad)}
+        places = dict(_kept(outputs, fresh))
+        return [(t, places.get(id(t), t._grad)) for t in changed]
 
     def _is_state(self, leaf: Any) -> bool:
         return isinstance(leaf, Tensor) and any(leaf is t for t in self.tensors)
@@ -130,7 +177,7 @@ class Executable:
             self.cells[i].value = value
             self.cells[i].version += 1
         result = self._deliver(outputs, values, arrays, leaves)
-        if self.split > self.delivered:
+        if self.split > self.delivered or self.assigned or self.flagged:
             self._settle(outputs[: self.split], leaves)
         return result
 
@@ -142,7 +189,9 @@ class Executable:
             if not hole.boxed:
                 return array
             tensor = wrap(array)
-            if hole.requires_grad and state.grad_enabled:
+            if hole.requires_grad and hole.freed:
+                _freed().made(tensor, 0, array.shape, array.dtype)
+            elif hole.requires_grad and state.grad_enabled:
                 if node is None:
                     node = self._node(values, arrays, leaves)
                 node.made(tensor, hole.index, array.shape, array.dtype)
@@ -168,7 +217,13 @@ class Executable:
         return Node(row, [values, arrays], [], [t for _, t in found], [i for i, _ in found])
 
     def _settle(self, outputs: list, leaves: list) -> None:
-        """In-place results of arguments, tensors that outlive the call, and hooks that only look."""
+        """In-place results of arguments, gradients, tensors that outlive the call, looking hooks."""
+        for tensor, gradient in self.assigned:
+            tensor._grad = wrap(outputs[gradient]) if type(gradient) is int else gradient
+        for i in self.flagged:
+            leaves[i].requires_grad_()
+        for i, place in self.passed_back:
+            leaves[i].backward(wrap(outputs[place]))
         rest = len(outputs) - len(self.filled)
         for cell, value in zip(self.filled, outputs[rest:]):
             cell.value = value
@@ -177,3 +232,36 @@ class Executable:
         for template in self.observed:
             hook, args = template.fill(outputs, lambda array, hole: wrap(array))
             _observe.show(hook, args)
+
+
+def _kept(outputs: list, gradients: dict[Any, Any]) -> list[tuple]:
+    """Appends the gradients' arrays to `outputs`: for each key, the place; None is left out."""
+    places = []
+    for key, gradient in gradients.items():
+        if gradient is not None:
+            places.append((key, len(outputs)))
+            outputs.append(gradient._read())
+    return places
+
+
+def _form(gradients: list[Tensor | None], cells: list) -> tuple:
+    """What the program depends on in the gradients that it finds: storages, layouts, sharing."""
+    position = {id(cell): i for i, cell in enumerate(cells)}
+    return tuple(
+        t
+        if t is None
+        else (position[id(t._cell.root)], t._layout, t._cell.value.shape, t._cell.value.dtype)
+        for t in gradients
+    )
+
+
+def _freed() -> Node:
+    """The graph of a result that the call has already gone backward through."""
+    node = Node(_FREED, [], [], [])
+    node.release()
+    return node
+
+
+_FREED = Row(
+    name="compiled_function", fn=tuple, names=(), kinds=(), grad_name="CompiledFunctionBackward"
+)

@@ -46,11 +46,11 @@ class Verdicts:
 
 
 def _versions(args: tuple) -> list[int]:
-    seen: list[int] = []
+    seen: list[Any] = []
 
     def note(x: Any) -> None:
         if isinstance(x, Tensor):
-            seen.append(x._version)
+            seen.extend((x._version, x._grad is None))
         elif isinstance(x, Module):
             for held in (x._parameters, x._buffers, x.__dict__):
                 for tensor in held.values():

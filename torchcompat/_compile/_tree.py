@@ -76,14 +76,19 @@ def is_data(x: Any) -> bool:
 
 
 class Hole:
-    """Stands in a template for one array: which, and whether a Tensor boxes it."""
+    """Stands in a template for one array: which, whether a Tensor boxes it, and what autograd knows.
 
-    __slots__ = ("index", "boxed", "requires_grad")
+    Attributes:
+        freed: a backward pass inside of the trace has used its graph up.
+    """
 
-    def __init__(self, index: int, boxed: bool, requires_grad: bool) -> None:
+    __slots__ = ("index", "boxed", "requires_grad", "freed")
+
+    def __init__(self, index: int, boxed: bool, requires_grad: bool, freed: bool) -> None:
         self.index = index
         self.boxed = boxed
         self.requires_grad = requires_grad
+        self.freed = freed
 
 
 class Template:
@@ -100,7 +105,9 @@ class Template:
                 return leaf
             boxed = isinstance(leaf, Tensor)
             arrays.append(leaf._read() if boxed else leaf)
-            return Hole(len(arrays) - 1, boxed, boxed and leaf._requires_grad)
+            needs = boxed and leaf._requires_grad
+            freed = needs and leaf._grad_fn is not None and leaf._grad_fn.freed
+            return Hole(len(arrays) - 1, boxed, needs, freed)
 
         self.like = map_nested(take, value)
         self.single = isinstance(self.like, Hole)

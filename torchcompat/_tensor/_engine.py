@@ -18,7 +18,7 @@ from jax import numpy as jnp
 from torchcompat._ops._registry import MIXED, Row
 from torchcompat._tensor import _dispatch
 from torchcompat._tensor._autograd import set_grad_enabled
-from torchcompat._tensor._graph import Accumulate, Edge, Node, edge_of
+from torchcompat._tensor._graph import Accumulate, Edge, Node, edge_of, run_hook
 from torchcompat._tensor._tensor import Tensor, wrap
 
 _FREED = (
@@ -122,7 +122,7 @@ class _Pass:
 
 def _through_hooks(hooks: dict[int, Callable], gradient: Tensor) -> Tensor:
     for hook in list(hooks.values()):
-        result = hook(gradient)
+        result = run_hook(hook, gradient)
         if result is not None:
             gradient = result
     return gradient
@@ -130,10 +130,10 @@ def _through_hooks(hooks: dict[int, Callable], gradient: Tensor) -> Tensor:
 
 def _apply_vjp(node: Node, held: dict[int, Tensor], run: _Pass) -> list[Tensor | None]:
     """The gradients of a node's inputs from those of its outputs (`held`, by output number)."""
-    if all(edge is None for edge in node.edges):
-        return [None] * len(node.edges)
     if node.leaves is None:
         raise RuntimeError(_FREED)
+    if all(edge is None for edge in node.edges):
+        return [None] * len(node.edges)
     cotangents = [held[i] if i in held else _zeros(shape, kind) for i, shape, kind in node.outputs]
     leaves = node.saved() if run.create_graph else node.leaves
     present = [x for x in leaves if not isinstance(x, jax.ShapeDtypeStruct)]

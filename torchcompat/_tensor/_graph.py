@@ -117,6 +117,11 @@ class Node(_Hooked):
         """Frees what backward needed."""
         self.leaves = None
 
+    @property
+    def freed(self) -> bool:
+        """Whether a backward pass has used up what the node kept."""
+        return self.leaves is None
+
     def __repr__(self) -> str:
         return f"<{self.name()} object at {hex(id(self))}>"
 
@@ -142,6 +147,12 @@ def _alike(leaf: Any, value: Any) -> bool:
     return isinstance(leaf, jax.core.Tracer) and leaf.aval == value.aval
 
 
+def run_hook(hook: Callable, *args: Any) -> Any:
+    """Calls a hook, by way of a running `compile`."""
+    runner = state.hook_runner
+    return hook(*args) if runner is None else runner(hook, *args)
+
+
 class Accumulate(_Hooked):
     """The end of the graph at a leaf tensor: adds the gradient to its `.grad`."""
 
@@ -162,14 +173,15 @@ class Accumulate(_Hooked):
     def accumulate(self, gradient: Tensor, keep_graph: bool) -> None:
         """Adds `gradient` to the leaf's `.grad`; then calls the post-accumulation hooks."""
         variable = self.variable
-        if variable._grad is None:
+        before = variable.grad
+        if before is None:
             variable._grad = gradient if keep_graph else wrap(gradient._read())
         elif keep_graph:
-            variable._grad = variable._grad + gradient
+            variable._grad = before + gradient
         else:
-            variable._grad._write((variable._grad + gradient)._read())
+            before._write((before + gradient)._read())
         for hook in list(self.after.values()):
-            hook(variable)
+            run_hook(hook, variable)
 
     def __repr__(self) -> str:
         return f"<AccumulateGrad object at {hex(id(self))}>"

@@ -256,17 +256,21 @@ class Tensor(metaclass=_Open):
     @property
     def grad(self) -> Tensor | None:
         """The accumulated gradient, or None."""
+        if state.capture is not None:
+            state.capture.slot(self)
         return self._grad
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
         if value is not None:
             _check_grad(self, value)
+        if state.capture is not None:
+            state.capture.slot(self, replacing=True)
         self._grad = value
 
     @grad.deleter
     def grad(self) -> None:
-        self._grad = None
+        self.grad = None
 
     @property
     def grad_fn(self) -> Any:

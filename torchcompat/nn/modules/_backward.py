@@ -8,7 +8,7 @@ from typing import Any
 
 from torchcompat._tensor import Tensor
 from torchcompat._tensor._creation import zeros_like
-from torchcompat._tensor._graph import marked
+from torchcompat._tensor._graph import marked, run_hook
 
 
 class BackwardHooks:
@@ -47,7 +47,7 @@ class BackwardHooks:
     def _entered(self, grads: tuple, where: list[int], count: int) -> tuple:
         self.grad_outputs = _spread(grads, where, count)
         for hook in self.pre_hooks:
-            changed = hook(self.module, self.grad_outputs)
+            changed = run_hook(hook, self.module, self.grad_outputs)
             if changed is not None:
                 what = "Backward pre hook returned an invalid number of grad_output"
                 self.grad_outputs = _checked(changed, count, what)
@@ -65,7 +65,7 @@ class BackwardHooks:
                 "#torch.nn.Module.register_full_backward_hook for more details."
             )
         for hook in self.hooks:
-            changed = hook(self.module, (None,) * self.input_count, self.grad_outputs)
+            changed = run_hook(hook, self.module, (None,) * self.input_count, self.grad_outputs)
             if changed is not None and not (
                 isinstance(changed, tuple) and all(one is None for one in changed)
             ):
@@ -82,7 +82,7 @@ class BackwardHooks:
         full = [zeros_like(x) if g is None else g for x, g in zip(inputs, padded)]
         found = _spread(tuple(full), where, self.input_count)
         for hook in self.hooks:
-            changed = hook(self.module, found, self.grad_outputs)
+            changed = run_hook(hook, self.module, found, self.grad_outputs)
             if changed is not None:
                 what = "Backward hook returned an invalid number of grad_input"
                 found = _checked(changed, len(found), what)
@@ -101,7 +101,9 @@ def add_older_hooks(module: Any, hooks: list[Callable], result: Any) -> None:
             return
     if result.grad_fn is not None:
         for hook in hooks:
-            result.grad_fn.after.append(lambda got, given, hook=hook: hook(module, got, given))
+            result.grad_fn.after.append(
+                lambda got, given, hook=hook: run_hook(hook, module, got, given)
+            )
 
 
 def _mark(values: tuple) -> tuple[tuple, list[int], Any]:

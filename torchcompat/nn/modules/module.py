@@ -110,10 +110,10 @@ class Module(Conversions):
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Drops the gradients of all parameters, or (False) fills them with zeros."""
         for parameter in self.parameters():
-            if parameter.grad is None:
-                continue
             if set_to_none:
                 parameter.grad = None
+                continue
+            if parameter.grad is None:
                 continue
             if parameter.grad.grad_fn is None:
                 parameter.grad.requires_grad_(False)
