@@ -5,6 +5,7 @@ import math as _math
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
+from torchcompat import _einops as _einops
 from torchcompat import _ops as _ops
 from torchcompat import autograd as autograd
 from torchcompat import func as func
@@ -77,6 +78,7 @@ globals().update(_BY_NAME)
 for _name, _function in _FUNCTIONS["torch"].items():
     globals().setdefault(_name, _function)
 del _name, _function
+_einops.install()
 
 if _TYPE_CHECKING:  # the functions of the op registry
 
