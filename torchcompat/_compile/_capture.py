@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jax
 
 from torchcompat import _random
+from torchcompat._compile._steps import Number, Stepped
 from torchcompat._tensor import Cell, Tensor
 from torchcompat._tensor._state import serial, state
 
@@ -24,6 +25,7 @@ class Capture:
         cells: storages known to be state; each is an input of the trace.
         values: the tracers that stand for them.
         watched: tensors whose `.grad` slot is known to be state: what they hold is among `cells`.
+        numbers: by key, the tracers of the hyper-parameters that are inputs.
 
     Attributes:
         slots: for each tensor whose `.grad` is state, the tensor and what it held before the trace.
@@ -32,9 +34,17 @@ class Capture:
         missing: long-lived tensors that the trace met although their storage is no input.
         modules: modules called during the trace, by identity.
         observed: calls of hooks that only look, to be made after each run: `(hook, *arguments)`.
+        stepped: optimizers that have stepped, by identity.
+        unknown: hyper-parameters that the trace asked for although they are no inputs, by key.
     """
 
-    def __init__(self, cells: list[Any], values: list[Any], watched: Iterable[Tensor] = ()) -> None:
+    def __init__(
+        self,
+        cells: list[Any],
+        values: list[Any],
+        watched: Iterable[Tensor] = (),
+        numbers: Mapping[tuple, Any] | None = None,
+    ) -> None:
         self.cells = cells
         self.values = values
         self.slots: dict[int, tuple[Tensor, Tensor | None]] = {}
@@ -45,6 +55,9 @@ class Capture:
         self.missing: dict[int, Tensor] = {}
         self.modules: dict[int, Any] = {}
         self.observed: list[tuple] = []
+        self.stepped: dict[int, Stepped] = {}
+        self.unknown: dict[tuple, Number] = {}
+        self._numbers = numbers or {}
         self._known = {id(cell) for cell in cells}
         self._views: list[Tensor] = []
         self._made: list[weakref.ref] = []
@@ -81,6 +94,21 @@ class Capture:
     def called(self, module: Any) -> None:
         self.modules[id(module)] = module
 
+    def steps(self, optimizer: Any) -> None:
+        """`optimizer` is about to step."""
+        self.stepped.setdefault(id(optimizer), Stepped(optimizer))
+
+    def number(self, group: dict, name: str, index: int | None) -> Any:
+        """The scalar that stands for the number `group[name]`, or for `group[name][index]`."""
+        for one in self.stepped.values():
+            found = one.number(group, name, index)
+            if found is not None:
+                key = found.key()
+                if key not in self._numbers:
+                    self.unknown[key] = found
+                return self._numbers.get(key, found.value())
+        return float(group[name] if index is None else group[name][index])
+
     # -- the trace ---------------------------------------------------------------------------------
 
     def __enter__(self) -> Capture:
@@ -94,12 +122,19 @@ class Capture:
 
     def __exit__(self, *exc: object) -> None:
         state.capture = None
+        if exc[0] is not None:
+            self.undo_steps()
         _random.state.carried_keys = self._carried
         self.restore_slots()
         for cell, value in self._restored:
             cell.value = value
         for view in self._views:
             view._cache = view._seen = None
+
+    def undo_steps(self) -> None:
+        """Takes back what optimizers have done to their own state in a trace that failed."""
+        for one in self.stepped.values():
+            one.undo()
 
     def restore_slots(self) -> None:
         """Puts every `.grad` back as it was before the trace."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from torchcompat import _random
-from torchcompat._compile import _guards, _observe
+from torchcompat._compile import _guards, _observe, _steps
 from torchcompat._compile._capture import Capture, Retrace
 from torchcompat._compile._executable import Executable
 from torchcompat._compile._tree import flatten
@@ -26,6 +26,8 @@ class Compiled:
         extra: other long-lived tensors that traces have met.
         watched: tensors whose `.grad` traces have read or replaced.
         holders: key cells of the generators that traces have drawn from.
+        optimizers: optimizers that traces have stepped, by identity.
+        numbers: their hyper-parameters that are inputs of the programs, by key.
     """
 
     def __init__(self, function: Callable) -> None:
@@ -34,6 +36,8 @@ class Compiled:
         self.extra: dict[int, Tensor] = {}
         self.watched: dict[int, Tensor] = {}
         self.holders = [_random.default_generator.key_cell]
+        self.optimizers: dict[int, Any] = {}
+        self.numbers: dict[tuple, _steps.Number] = {}
         self.verdicts = _observe.Verdicts()
         self._table: OrderedDict[tuple, list[Executable]] = OrderedDict()
         self._guards: dict[tuple, int] = {}
@@ -47,14 +51,14 @@ class Compiled:
         signature = flatten((args, kwargs) if kwargs else args, leaves), state.grad_enabled
         if self._epoch != epoch.value:
             self._look()
-        for one in self._table.get((self._guard, signature), ()):
+        for one in self._table.get((self._guard, signature, self._settings()), ()):
             if one.fits():
                 return one(leaves)
         return self._first_call(signature, args, kwargs, leaves)
 
     def _first_call(self, signature: tuple, args: tuple, kwargs: dict, leaves: list) -> Any:
         while True:
-            key = self._guard, signature
+            key = self._guard, signature, self._settings()
             made = self._make(args, kwargs)
             try:
                 result = made(leaves)
@@ -70,7 +74,7 @@ class Compiled:
                     return self.function(*args, **kwargs)
         # A forward that sets attributes leaves other settings behind than it found.
         self._look()
-        for one in {key, (self._guard, signature)}:
+        for one in {key, (self._guard, *key[1:])}:
             self._table.setdefault(one, []).append(made)
         while len(self._table) > MAX_EXECUTABLES:
             self._table.popitem(last=False)
@@ -85,11 +89,16 @@ class Compiled:
             list(self.watched.values()),
             self.verdicts,
             self._adopt,
+            list(self.numbers.values()),
         )
+
+    def _settings(self) -> tuple:
+        return _steps.key(self.optimizers.values(), self.numbers) if self.optimizers else ()
 
     def _tensors(self) -> list[Tensor]:
         own = _guards.tensors_of(_guards.modules_of(self.roots))
-        return list({id(t): t for t in (*own, *self.extra.values())}.values())
+        held = _steps.tensors_of(self.optimizers.values())
+        return list({id(t): t for t in (*own, *held, *self.extra.values())}.values())
 
     def _look(self) -> None:
         """Describes the state anew and finds (or gives) the number that stands for it."""
@@ -107,5 +116,9 @@ class Compiled:
         self.watched |= capture.unwatched
         # What a watched tensor holds is looked up at each call: it may be another one by then.
         held = {id(t._grad) for t in self.watched.values()}
+        new = capture.stepped.keys() - self.optimizers.keys()
+        self.optimizers |= {key: one.optimizer for key, one in capture.stepped.items()}
+        self.numbers |= capture.unknown
+        held |= set(map(id, _steps.tensors_of(self.optimizers.values())))
         self.extra |= {id(t): t for t in capture.missing.values() if id(t) not in held}
-        return bool(capture.missing or capture.unwatched)
+        return bool(capture.missing or capture.unwatched or capture.unknown or new)

@@ -7,10 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import numpy as np
 from jax.extend.core import jaxpr_as_fun
 
 from torchcompat._compile import _observe
 from torchcompat._compile._capture import Capture, Retrace
+from torchcompat._compile._donation import Donating
+from torchcompat._compile._steps import Number
 from torchcompat._compile._tree import Template
 from torchcompat._ops._registry import MIXED, Row
 from torchcompat._tensor import Tensor, wrap
@@ -28,6 +31,7 @@ class Executable:
         holders: other mutable boxes (generator keys) that are state.
         watched: tensors whose `.grad`, and what it holds, is state.
         adopt: told of each finished trace; returns whether it brought new state.
+        numbers: hyper-parameters of optimizers that are inputs.
     """
 
     def __init__(
@@ -39,6 +43,7 @@ class Executable:
         watched: list[Tensor],
         verdicts: _observe.Verdicts,
         adopt: Callable[[Capture], bool],
+        numbers: list[Number],
     ) -> None:
         self.function = function
         self.verdicts = verdicts
@@ -46,8 +51,10 @@ class Executable:
         self.tensors = tensors
         self.holders = list(holders)
         self.watched = watched
+        self.numbers = numbers
         self.arguments = Template(arguments, [], keep=lambda leaf: False)
         self.jitted: Callable | None = None
+        self.donating: Donating | None = None
         self.used: list[int] = []
         self.refresh()
 
@@ -89,6 +96,8 @@ class Executable:
                 values[i] = value
             return whole(*values, *arrays)
 
+        if not self.recorded:
+            self.donating = Donating(program, [i in self.written for i in self.used])
         return jax.jit(program)
 
     def _narrow(self, places: list[int]) -> None:
@@ -111,9 +120,12 @@ class Executable:
 
     def _program(self, values: list, arrays: list) -> list:
         """What is traced: state and arguments in, outputs and then written state out."""
-        capture = Capture(self.cells, values, self.watched)
+        numbers = dict(zip((one.key() for one in self.numbers), arrays[-1])) if self.numbers else {}
+        capture = Capture(self.cells, values, self.watched, numbers)
         with _observe.tracing(capture, self.verdicts), capture:
             outputs = self._run(capture, arrays)
+            for one in capture.stepped.values():
+                one.settle()
             capture.forget_graphs()
             capture.restore_slots()
             self.overwritten = capture.overwritten
@@ -121,9 +133,12 @@ class Executable:
             self.written = capture.written()
             outputs += [cell.value for cell in self.filled]
             new_state = [self.cells[i].value for i in self.written]
+        again = self.adopt(capture)
+        if again:
+            capture.undo_steps()
         for cell in self.filled:
             cell.value = None
-        if self.adopt(capture):
+        if again:
             raise Retrace
         self.split = len(outputs)
         return outputs + new_state
@@ -144,6 +159,7 @@ class Executable:
         outputs: list = []
         self.output = Template(result, outputs, keep=self._is_state)
         self.delivered = len(outputs)
+        self.recorded = state.grad_enabled and self.output.records()
         self.observed = [Template(seen, outputs, self._is_state) for seen in capture.observed]
         capture.observed.clear()
         self.assigned = self._assigned(capture, outputs)
@@ -168,11 +184,15 @@ class Executable:
     def __call__(self, leaves: list) -> Any:
         """Runs the program on the argument leaves (Tensors and arrays) and carries its state."""
         arrays = [x._read() if isinstance(x, Tensor) else x for x in leaves]
+        if self.numbers:
+            arrays.append(np.array([one.value() for one in self.numbers]))
         with jax.enable_x64(True):
             if self.jitted is None:
                 self.jitted = self._build(arrays)
             values = [cell.value for cell in self.inputs]
-            outputs = self.jitted(values, arrays)
+            donating = self.donating
+            run = donating if donating is not None and donating.may_take(values) else self.jitted
+            outputs = run(values, arrays)
         for i, value in zip(self.written, outputs[self.split :]):
             self.cells[i].value = value
             self.cells[i].version += 1

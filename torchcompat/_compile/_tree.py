@@ -112,6 +112,12 @@ class Template:
         self.like = map_nested(take, value)
         self.single = isinstance(self.like, Hole)
 
+    def records(self) -> bool:
+        """Whether any of the arrays belongs to a Tensor that goes on in a graph."""
+        found = []
+        map_nested(lambda x: found.append(x) if isinstance(x, Hole) else None, self.like)
+        return any(hole.requires_grad and not hole.freed for hole in found)
+
     def fill(self, arrays: Any, box: Callable[[Any, Hole], Any]) -> Any:
         """The value with `box(array, hole)` in each hole."""
         if self.single:

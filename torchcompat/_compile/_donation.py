@@ -1,0 +1,55 @@
+"""Letting a compiled program write its results over the state that it replaces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from sys import getrefcount
+from typing import Any
+
+import jax
+
+# A list, its storage and the call that counts: who else refers to an array wants to keep it.
+_OWN_REFERENCES = 3
+
+
+class Donating:
+    """A program that reuses the memory of the state it replaces.
+
+    Args:
+        program: `(state, arrays) -> outputs`.
+        replaced: for each array of the state, whether the program replaces it.
+    """
+
+    def __init__(self, program: Callable[[list, list], list], replaced: Sequence[bool]) -> None:
+        self._given = [i for i, one in enumerate(replaced) if one]
+        self._kept = [i for i, one in enumerate(replaced) if not one]
+        count = len(replaced)
+
+        def run(given: list, kept: list, arrays: list) -> list:
+            state: list[Any] = [None] * count
+            for i, value in zip(self._given, given):
+                state[i] = value
+            for i, value in zip(self._kept, kept):
+                state[i] = value
+            return program(state, arrays)
+
+        self._jitted = jax.jit(run, donate_argnums=0)
+
+    def may_take(self, values: list) -> bool:
+        """Whether nothing but the storages themselves holds on to the arrays to be replaced.
+
+        A NumPy array over one (`tensor.numpy()`) holds on to it, and so do a clone that shares it
+        and a graph that saved it.
+        """
+        return bool(self._given) and all(
+            getrefcount(values[i]) <= _OWN_REFERENCES and _unseen(values[i]) for i in self._given
+        )
+
+    def __call__(self, values: list, arrays: list) -> list:
+        given = [values[i] for i in self._given]
+        return self._jitted(given, [values[i] for i in self._kept], arrays)
+
+
+def _unseen(value: Any) -> bool:
+    """Whether `value` is JAX's own, with no NumPy array over its memory."""
+    return isinstance(value, jax.Array) and getattr(value, "_npy_value", value) is None
