@@ -89,19 +89,6 @@ NOT_BUILT = (
             ]
         ),
     )
-    | _rows(
-        "a special function that JAX lacks",
-        "special.airy_ai special.bessel_j0 special.bessel_j1 special.bessel_y0 special.bessel_y1 "
-        "special.chebyshev_polynomial_t special.chebyshev_polynomial_u "
-        "special.chebyshev_polynomial_v special.chebyshev_polynomial_w "
-        "special.hermite_polynomial_h special.hermite_polynomial_he "
-        "special.laguerre_polynomial_l special.legendre_polynomial_p special.modified_bessel_i0 "
-        "special.modified_bessel_i1 special.modified_bessel_k0 special.modified_bessel_k1 "
-        "special.scaled_modified_bessel_k0 special.scaled_modified_bessel_k1 "
-        "special.shifted_chebyshev_polynomial_t special.shifted_chebyshev_polynomial_u "
-        "special.shifted_chebyshev_polynomial_v special.shifted_chebyshev_polynomial_w "
-        "special.spherical_bessel_j0",
-    )
 )
 
 EXCLUDED = (
@@ -121,6 +108,10 @@ EXCLUDED = (
 
 # Of a class of dtypes.
 EXCLUDED_FOR = {
+    **{
+        (f"special.{name}", "float64"): "torch's own error is above 1e-7: test_special.py"
+        for name in ("airy_ai", "bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1")
+    },
     ("addbmm", "bfloat16"): "torch rounds after every product of the sum, we at its end",
     ("matrix_exp", "bfloat16"): "torch overflows to NaN in half precision",
     ("histc", "bfloat16"): "torch computes the bins in half precision",
