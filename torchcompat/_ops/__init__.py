@@ -54,6 +54,7 @@ from torchcompat._ops import (
     unary,
     unfolding,
     unpooling,
+    varlen,
     writing,
 )
 
@@ -111,5 +112,6 @@ __all__ = [
     "unary",
     "unfolding",
     "unpooling",
+    "varlen",
     "writing",
 ]

@@ -13,7 +13,7 @@ from torchcompat import _dtype
 from torchcompat._ops._common import cast, dtype_of, wide, wrap_dim
 from torchcompat._ops._errors import cpp_name, scalar
 from torchcompat._ops._pointwise import check_broadcast
-from torchcompat._ops._registry import Array, op
+from torchcompat._ops._registry import Array, Number, op
 
 
 @op()
@@ -60,12 +60,18 @@ def plain_attention_weights(query: Array, key: Array, attn_mask: Array | None) -
 
 
 @op()
+def attention_scores(query: Array, key: Array, scale: Number | Array) -> Array:
+    """`scale * query @ key^T`; float32 for half types."""
+    return _scores(query, key, scale)
+
+
+@op()
 def attention_output(weights: Array, value: Array, enable_gqa: bool) -> Array:
     """`weights @ value`: what is left of attention once dropout has acted on its weights."""
     return _weighted_values(weights, value, enable_gqa)
 
 
-def _scores(query: jax.Array, key: jax.Array, scale: float | None = None) -> jax.Array:
+def _scores(query: jax.Array, key: jax.Array, scale: Number | Array | None = None) -> jax.Array:
     scale = 1 / math.sqrt(max(query.shape[-1], 1)) if scale is None else scale
     return _product(query, key.swapaxes(-1, -2)) * scale
 

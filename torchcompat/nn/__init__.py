@@ -1,6 +1,6 @@
 """torch.nn: modules, parameters, functionals and initialisers."""
 
-from torchcompat.nn import functional, init, modules, parameter, utils
+from torchcompat.nn import attention, functional, init, modules, parameter, utils
 from torchcompat.nn.modules import *  # noqa: F403
 from torchcompat.nn.parameter import (
     Buffer,
@@ -15,6 +15,7 @@ __all__ = [
     "Parameter",
     "UninitializedBuffer",
     "UninitializedParameter",
+    "attention",
     "functional",
     "init",
     "modules",

@@ -11,6 +11,7 @@ from torchcompat._tensor import ops
 from torchcompat._tensor._dispatch import lifted
 from torchcompat._tensor._tensor import Size, Tensor
 from torchcompat.nn._functional.dropout import dropout
+from torchcompat.nn.attention.bias import CausalBias, CausalVariant
 
 
 @lifted
@@ -39,6 +40,8 @@ def scaled_dot_product_attention(
         query `(N, ..., H, L, E)`, key `(N, ..., H, S, E)`, value `(N, ..., H, S, Ev)`, attn_mask
         broadcast to `(N, ..., H, L, S)`; output `(N, ..., H, L, Ev)`.
     """
+    if isinstance(attn_mask, CausalBias):
+        attn_mask, is_causal = _without_bias(attn_mask, (query, key, value), is_causal)
     rest = (attn_mask, bool(is_causal), scale, enable_gqa)
     if dropout_p == 0:
         return ops.scaled_dot_product_attention(query, key, value, *rest)
@@ -48,6 +51,28 @@ def scaled_dot_product_attention(
         )
     weights = ops.attention_weights(query, key, value, *rest)
     return ops.attention_output(dropout(weights, dropout_p), value, enable_gqa)
+
+
+def _without_bias(
+    bias: CausalBias, inputs: tuple[Tensor, ...], is_causal: bool
+) -> tuple[Tensor | None, bool]:
+    """The mask and the flag that say what a causal bias says."""
+    if is_causal:
+        raise ValueError("CausalBias should not be used with causal=True")
+    if bias.variant == CausalVariant.UPPER_LEFT or bias.seq_len_q == bias.seq_len_kv:
+        return None, True
+    query, key, value = inputs
+    if not query.dtype is key.dtype is value.dtype:
+        raise ValueError(
+            "Expected query, key, and value to have the same dtype, but got query.dtype: "
+            f"{query.dtype}, key.dtype: {key.dtype}, and value.dtype: {value.dtype} instead."
+        )
+    if min(x.ndim for x in inputs) < 2:
+        raise ValueError(
+            "Expected query, key, and value to all be  at least 2 dimensional, but got query.dim: "
+            f"{query.ndim}, key.dim: {key.ndim} and value.dim: {value.ndim} instead."
+        )
+    return bias._materialize(), False
 
 
 @lifted
