@@ -30,6 +30,7 @@ FLOORS = {
     "torchcompat.nn": 4,
     "torchcompat._compile": 5,
     "torchcompat.func": 5,
+    "torchcompat.optim": 5,
     "torchcompat.linalg": 3,
     "torchcompat.special": 3,
     "torchcompat.serialization": 5,

@@ -11,6 +11,7 @@ from torchcompat import autograd as autograd
 from torchcompat import func as func
 from torchcompat import linalg as linalg
 from torchcompat import nn as nn
+from torchcompat import optim as optim
 from torchcompat import random as random
 from torchcompat import serialization as serialization
 from torchcompat import special as special
