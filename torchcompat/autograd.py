@@ -7,7 +7,7 @@ from typing import Any
 
 from torchcompat._tensor import Tensor, _engine
 from torchcompat._tensor._autograd import enable_grad, inference_mode, no_grad, set_grad_enabled
-from torchcompat._tensor._graph import Accumulate, accumulator, edge_of
+from torchcompat._tensor._nodes import Accumulate, accumulator, add_hook, edge_of
 from torchcompat.utils.hooks import RemovableHandle
 
 __all__ = ["backward", "enable_grad", "grad", "inference_mode", "no_grad", "set_grad_enabled"]
@@ -119,9 +119,7 @@ def _add_hook(tensor: Tensor, hook: Callable) -> RemovableHandle:
     edge = edge_of(tensor)
     if edge is None:
         raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
-    hooks = edge.node.hooks_of(edge.output)
-    handle = RemovableHandle(hooks)
-    hooks[handle.id] = hook
+    handle = add_hook(edge.node.hooks_of(edge.output), hook)
     if isinstance(edge.node, Accumulate):
         # The leaf keeps its node, and so its hooks, alive.
         tensor.__dict__["_accumulator"] = edge.node
@@ -145,7 +143,8 @@ def _retain_grad(self: Tensor) -> None:
         before = self.grad
         self._grad = gradient if before is None else before + gradient
 
-    _add_hook(self, keep)
+    edge = edge_of(self)
+    edge.node.hung().keepers[edge.output] = keep
 
 
 def _register_post_accumulate_grad_hook(self: Tensor, hook: Callable) -> RemovableHandle:
@@ -155,9 +154,7 @@ def _register_post_accumulate_grad_hook(self: Tensor, hook: Callable) -> Removab
     if not self.is_leaf:
         raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
     node = self.__dict__["_accumulator"] = accumulator(self)
-    handle = RemovableHandle(node.after)
-    node.after[handle.id] = hook
-    return handle
+    return add_hook(node.finished, hook)
 
 
 Tensor.backward = _backward

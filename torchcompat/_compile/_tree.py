@@ -11,6 +11,7 @@ import numpy as np
 
 from torchcompat._tensor import Tensor
 from torchcompat._tensor._dispatch import map_nested
+from torchcompat._tensor._nodes import spent
 from torchcompat.nn.parameter import Parameter
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes)
@@ -106,7 +107,7 @@ class Template:
             boxed = isinstance(leaf, Tensor)
             arrays.append(leaf._read() if boxed else leaf)
             needs = boxed and leaf._requires_grad
-            freed = needs and leaf._grad_fn is not None and leaf._grad_fn.freed
+            freed = needs and spent(leaf)
             return Hole(len(arrays) - 1, boxed, needs, freed)
 
         self.like = map_nested(take, value)

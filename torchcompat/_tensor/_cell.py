@@ -16,14 +16,15 @@ class Cell:
         value: the array; its row-major order is the storage's element order. On the `meta` device
             a `jax.ShapeDtypeStruct`.
         version: how many in-place writes it has seen.
+        unseen: how many of those came through `.data`, which autograd does not look at.
         serial: its place in the order of creation.
     """
 
-    __slots__ = ("value", "version", "serial", "__weakref__")
+    __slots__ = ("value", "version", "unseen", "serial", "__weakref__")
 
     def __init__(self, value: Any) -> None:
         self.value = value
-        self.version = 0
+        self.version = self.unseen = 0
         self.serial = serial()
         if state.capture is not None:
             state.capture.made(self)
@@ -87,6 +88,14 @@ class DerivedCell(Cell):
     @version.setter
     def version(self, value: int) -> None:
         self.root.version = value
+
+    @property
+    def unseen(self) -> int:
+        return self.root.unseen
+
+    @unseen.setter
+    def unseen(self, value: int) -> None:
+        self.root.unseen = value
 
     @property
     def serial(self) -> int:

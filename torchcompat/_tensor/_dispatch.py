@@ -20,6 +20,7 @@ import numpy as np
 from torchcompat import _dtype, _layout
 from torchcompat._ops import _registry
 from torchcompat._ops._registry import EITHER, LIST, MIXED, STATIC, TRACED, Row
+from torchcompat._tensor import _saving
 from torchcompat._tensor._cell import Cell
 from torchcompat._tensor._graph import Node
 from torchcompat._tensor._state import state
@@ -274,8 +275,14 @@ def _wrap(row: Row, out: Any, args: tuple, arrays: list, static: list, tensors: 
                 break
     if isinstance(out, (tuple, list)):
         wrapped = [_box(one, node, i) for i, one in enumerate(out)]
+        if node is not None:
+            _saving.note(node, row, args, wrapped)
         return type(out)(wrapped) if row.returns is None else _named(row)(*wrapped)
-    return _box(out, node, 0)
+    if node is None:
+        return _box(out, None, 0)
+    box = _box(out, node, 0)
+    _saving.note(node, row, args, [box])
+    return box
 
 
 def _box(value: Any, node: Node | None, index: int) -> Tensor:
@@ -332,6 +339,8 @@ def viewed(
     result._is_view_of = source if source._is_view_of is None else source._is_view_of
     if state.grad_enabled:
         result._graph_version = cell.version
+    if source._silent:
+        result._silent = True
     if node is not None:
         node.made(result, index, layout[0], cell.value.dtype)
     return result

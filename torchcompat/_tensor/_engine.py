@@ -1,7 +1,7 @@
 """The backward pass: walks the recorded nodes from the roots and applies each op's compiled vjp.
 
 A node is run once all nodes that use its outputs have run, the latest made first. Gradients travel as
-Tensors, so that hooks see them and, under `create_graph`, the pass is recorded itself: the vjp of an op
+bare arrays; under `create_graph` they travel as Tensors and the pass is recorded itself: the vjp of an op
 is one more op with a row of its own.
 """
 
@@ -9,24 +9,27 @@ from __future__ import annotations
 
 import heapq
 import math
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 from jax import numpy as jnp
 
-from torchcompat._ops._registry import MIXED, Row
-from torchcompat._tensor import _dispatch
+from torchcompat._tensor import _anomaly, _vjps
 from torchcompat._tensor._autograd import set_grad_enabled
-from torchcompat._tensor._graph import Accumulate, Edge, Node, edge_of, run_hook
+from torchcompat._tensor._nodes import Accumulate, Edge, GraphNode, Node, edge_of, run_hook
+from torchcompat._tensor._state import state
 from torchcompat._tensor._tensor import Tensor, wrap
 
-_FREED = (
+FREED = (
     "Trying to backward through the graph a second time (or directly access saved tensors after they "
     "have already been freed). Saved intermediate values of the graph are freed when you call "
     ".backward() or autograd.grad(). Specify retain_graph=True if you need to backward through the "
     "graph a second time or if you need to access saved tensors after calling backward."
 )
+_sum = jax.jit(operator.add)
+_enable_x64 = jax.enable_x64
 
 
 class _Pass:
@@ -35,6 +38,10 @@ class _Pass:
     Args:
         roots: edges that the pass starts from, with their gradients.
         wanted: edges whose gradients are asked for; None accumulates into the leaves instead.
+
+    Attributes:
+        waiting: how many edges within the graph lead to each node and have not been passed.
+        useful: the nodes that lead to what is wanted; None if all do.
     """
 
     def __init__(
@@ -47,34 +54,28 @@ class _Pass:
         self.retain_graph = retain_graph
         self.create_graph = create_graph
         self.wanted: Any = None if wanted is None else dict.fromkeys(wanted)
-        self.gradients: dict[Any, dict[int, Tensor]] = {}
-        self.waiting = self._count_uses([edge.node for edge, _ in roots])
+        self.gradients: dict[Any, dict[int, Any]] = {}
+        self.finals: list[Callable] = []
+        self.waiting = _count_uses([edge.node for edge, _ in roots])
+        self.useful = None if wanted is None else _leading_to(self.waiting, wanted)
         for edge, gradient in roots:
-            self._add(edge, gradient)
+            self.add(edge, gradient if create_graph else gradient._read())
 
-    def _count_uses(self, nodes: list[Any]) -> dict[Any, int]:
-        """How many edges within the graph lead to each node."""
-        uses: dict[Any, int] = dict.fromkeys(nodes, 0)
-        stack = list(uses)
-        while stack:
-            for edge in stack.pop().edges:
-                if edge is None:
-                    continue
-                if edge.node not in uses:
-                    uses[edge.node] = 0
-                    stack.append(edge.node)
-                uses[edge.node] += 1
-        return uses
-
-    def _add(self, edge: Edge, gradient: Tensor) -> None:
-        held = self.gradients.setdefault(edge.node, {})
+    def add(self, edge: Edge, gradient: Any) -> None:
+        """One more gradient for an output of a node."""
+        held = self.gradients.get(edge.node)
+        if held is None:
+            self.gradients[edge.node] = {edge.output: gradient}
+            return
         before = held.get(edge.output)
-        held[edge.output] = gradient if before is None else before + gradient
+        if before is not None:
+            gradient = before + gradient if self.create_graph else _sum(before, gradient)
+        held[edge.output] = gradient
 
     def run(self) -> None:
         ready = [(-n.serial, id(n), n) for n, uses in self.waiting.items() if not uses]
         heapq.heapify(ready)
-        with set_grad_enabled(self.create_graph):
+        with set_grad_enabled(self.create_graph), _enable_x64(True):
             while ready:
                 *_, node = heapq.heappop(ready)
                 self._visit(node)
@@ -89,122 +90,147 @@ class _Pass:
         held = self.gradients.pop(node, None)
         if held is None:
             return
-        for output, hooks in node.hooks.items():
-            if output in held:
-                held[output] = _through_hooks(hooks, held[output])
+        if node.extra is not None:
+            self._through_hooks(node, held)
         if self.wanted is not None:
             for output, gradient in held.items():
                 edge = Edge(node, output)
                 if edge in self.wanted:
-                    self.wanted[edge] = gradient
-        if isinstance(node, Accumulate):
+                    self.wanted[edge] = self.boxed(gradient)
+            if node not in self.useful:
+                return
+        if type(node) is Accumulate:
             if self.wanted is None:
-                node.accumulate(held[0], keep_graph=self.create_graph)
+                self._accumulate(node, held[0])
             return
         for edge, gradient in zip(node.edges, self._through(node, held)):
             if edge is not None and gradient is not None:
-                self._add(edge, gradient)
+                self.add(edge, gradient)
 
-    def _through(self, node: Node, held: dict[int, Tensor]) -> list[Tensor | None]:
+    def needs(self, edge: Edge | None) -> bool:
+        """Whether the gradient along an edge is asked for."""
+        if edge is None or self.useful is None:
+            return edge is not None
+        return edge.node in self.useful or edge in self.wanted
+
+    # -- hooks see Tensors --------------------------------------------------------------------------
+
+    def boxed(self, gradient: Any) -> Any:
+        return wrap(gradient) if isinstance(gradient, jax.Array) else gradient
+
+    def bare(self, gradient: Any) -> Any:
+        if isinstance(gradient, Tensor) and not self.create_graph:
+            return gradient._read()
+        return gradient
+
+    def _through_hooks(self, node: GraphNode, held: dict[int, Any]) -> None:
+        extra: Any = node.extra
+        for output, gradient in held.items():
+            hooks, keeper = extra.hooks.get(output), extra.keepers.get(output)
+            if hooks or keeper:
+                box = self.boxed(gradient)
+                for hook in list((hooks or {}).values()):
+                    box = _replaced(run_hook(hook, box), box)
+                if keeper:
+                    keeper(box)
+                held[output] = self.bare(box)
+
+    def _accumulate(self, node: Accumulate, gradient: Any) -> None:
+        extra = node.extra
+        if extra is not None and extra.before:
+            (gradient,) = self._before(extra, (gradient,))
+        box = self.boxed(gradient)
+        node.accumulate(box, keep_graph=self.create_graph)
+        if extra is not None:
+            for hook in list(extra.after.values()):
+                run_hook(hook, (), (box,))
+
+    def _before(self, extra: Any, given: tuple) -> tuple:
+        boxes = tuple(map(self.boxed, given))
+        for hook in list(extra.before.values()):
+            boxes = _as_tuple(_replaced(run_hook(hook, boxes), boxes))
+        return tuple(map(self.bare, boxes))
+
+    def _through(self, node: Any, held: dict[int, Any]) -> Sequence[Any]:
         """The gradients of the node's inputs, with what is hung before and after it."""
-        if not (node.before or node.after):
-            return _apply_vjp(node, held, self)
+        extra = node.extra
+        if extra is None or not (extra.before or extra.after):
+            return self._apply(node, held)
         count = 1 + max(i for i, _, _ in node.outputs)
         given = tuple(held.get(i) for i in range(count))
-        for function in node.before:
-            given = function(given)
-        held = {i: g for i, g in enumerate(given) if g is not None}
-        found = _apply_vjp(node, held, self)
-        for function in node.after:
-            found = function(tuple(found), given) or found
-        return list(found)
+        if extra.before:
+            given = self._before(extra, given)
+        found = self._apply(node, {i: g for i, g in enumerate(given) if g is not None})
+        boxes, given = tuple(map(self.boxed, found)), tuple(map(self.boxed, given))
+        for hook in list(extra.after.values()):
+            boxes = _as_tuple(_replaced(run_hook(hook, boxes, given), boxes))
+        return list(map(self.bare, boxes))
+
+    # -- the op's derivative -----------------------------------------------------------------------
+
+    def _apply(self, node: Any, held: dict[int, Any]) -> Sequence[Any]:
+        if node.freed:
+            raise RuntimeError(FREED)
+        if state.anomaly is None:
+            return self._derivative(node, held)
+        with _anomaly.explaining(node):
+            found = self._derivative(node, held)
+            _anomaly.check(node, [self.boxed(g) for g in found])
+            return found
+
+    def _derivative(self, node: Any, held: dict[int, Any]) -> Sequence[Any]:
+        if not isinstance(node, Node):
+            return [self.bare(g) for g in node.run(self, held)]
+        need = [self.needs(edge) for edge in node.edges]
+        if not any(need):
+            return [None] * len(need)
+        found = _vjps.apply(node, held, need, self.create_graph)
+        if not self.retain_graph:
+            node.release()
+        return found
 
 
-def _through_hooks(hooks: dict[int, Callable], gradient: Tensor) -> Tensor:
-    for hook in list(hooks.values()):
-        result = run_hook(hook, gradient)
-        if result is not None:
-            gradient = result
-    return gradient
+def _replaced(result: Any, before: Any) -> Any:
+    return before if result is None else result
 
 
-def _apply_vjp(node: Node, held: dict[int, Tensor], run: _Pass) -> list[Tensor | None]:
-    """The gradients of a node's inputs from those of its outputs (`held`, by output number)."""
-    if node.leaves is None:
-        raise RuntimeError(_FREED)
-    if all(edge is None for edge in node.edges):
-        return [None] * len(node.edges)
-    cotangents = [held[i] if i in held else _zeros(shape, kind) for i, shape, kind in node.outputs]
-    leaves = node.saved() if run.create_graph else node.leaves
-    present = [x for x in leaves if not isinstance(x, jax.ShapeDtypeStruct)]
-    gradients = iter(_dispatch.call(_vjp_row(node), (present, cotangents)))
-    if not run.retain_graph:
-        node.release()
-    return [next(gradients) if edge is not None else None for edge in node.edges]
+def _as_tuple(x: Any) -> tuple:
+    return tuple(x) if isinstance(x, (tuple, list)) else (x,)
 
 
-def _zeros(shape: tuple[int, ...], kind: Any) -> Tensor:
-    with jax.enable_x64(True):
-        return wrap(jnp.zeros(shape, kind))
+def _count_uses(nodes: list[Any]) -> dict[Any, int]:
+    """How many edges within the graph lead to each node."""
+    uses: dict[Any, int] = dict.fromkeys(nodes, 0)
+    stack = list(uses)
+    while stack:
+        for edge in stack.pop().edges:
+            if edge is None:
+                continue
+            if edge.node not in uses:
+                uses[edge.node] = 0
+                stack.append(edge.node)
+            uses[edge.node] += 1
+    return uses
 
 
-def _vjp_row(node: Node) -> Row:
-    """The row of the op that computes a node's vjp; kept with the row of the op itself."""
-    need = tuple(node.positions[i] for i, edge in enumerate(node.edges) if edge is not None)
-    kept = tuple(i for i, _, _ in node.outputs)
-    shapes = tuple(
-        (i, x.shape, x.dtype)
-        for i, x in enumerate(node.leaves)
-        if isinstance(x, jax.ShapeDtypeStruct)
-    )
-    static = tuple(node.static)
-    key = ("vjp", need, kept, shapes, node.structure, *static, *map(type, static))
-    found = node.row.jitted.get(key)
-    if found is None:
-        pullback = _pullback(
-            _dispatch.pure(node.row, node.static), node.structure, need, kept, shapes
-        )
-        found = node.row.jitted[key] = Row(
-            name=f"{node.row.name}_vjp",
-            fn=pullback,
-            names=("leaves", "cotangents"),
-            kinds=(MIXED, MIXED),
-            grad_name=f"{node.name().removesuffix('0')}Backward0",
-        )
+def _leading_to(nodes: dict[Any, int], wanted: list[Edge]) -> set[Any]:
+    """The nodes with an input on the way to a wanted edge."""
+    users: dict[Any, list] = {}
+    found: set[Any] = set()
+    targets = set(wanted)
+    for node in nodes:
+        for edge in node.edges:
+            if edge is not None:
+                users.setdefault(edge.node, []).append(node)
+                if edge in targets:
+                    found.add(node)
+    stack = list(found)
+    while stack:
+        for user in users.get(stack.pop(), ()):
+            if user not in found:
+                found.add(user)
+                stack.append(user)
     return found
-
-
-def _pullback(
-    function: Callable, structure: Any, need: tuple, kept: tuple, shapes: tuple
-) -> Callable:
-    """The vjp as a function of the present leaves and the cotangents of the kept outputs."""
-    missing = {i: jax.ShapeDtypeStruct(shape, kind) for i, shape, kind in shapes}
-
-    def pullback(present: Sequence, cotangents: Sequence) -> tuple:
-        rest = iter(present)
-        count = len(present) + len(missing)
-        leaves = [missing[i] if i in missing else next(rest) for i in range(count)]
-
-        def forward(*changing: Any) -> tuple:
-            values = list(leaves)
-            for position, value in zip(need, changing):
-                values[position] = value
-            out = function(*jax.tree.unflatten(structure, values))
-            outs = out if isinstance(out, (tuple, list)) else (out,)
-            return tuple(outs[i] for i in kept)
-
-        points = [leaves[i] for i in need]
-        backward = (
-            jax.linear_transpose(forward, *points) if missing else jax.vjp(forward, *points)[1]
-        )
-        # torch's gradients of complex tensors are the conjugates of JAX's.
-        return tuple(map(_conjugate, backward(tuple(map(_conjugate, cotangents)))))
-
-    return pullback
-
-
-def _conjugate(x: Any) -> Any:
-    return jnp.conj(x) if jnp.iscomplexobj(x) else x
 
 
 def _root(tensor: Tensor, gradient: Any, number: int) -> tuple[Edge, Tensor]:
@@ -214,16 +240,30 @@ def _root(tensor: Tensor, gradient: Any, number: int) -> tuple[Edge, Tensor]:
             f"element {number} of tensors does not require grad and does not have a grad_fn"
         )
     if gradient is None:
-        if math.prod(tensor.shape) != 1:
-            raise RuntimeError("grad can be implicitly created only for scalar outputs")
-        with jax.enable_x64(True):
-            gradient = wrap(jnp.ones(tensor.shape, tensor.dtype.numpy))
-    elif tuple(gradient.shape) != tuple(tensor.shape):
+        return edge, _one(tensor)
+    if tuple(gradient.shape) != tuple(tensor.shape):
         raise RuntimeError(
             f"Mismatch in shape: grad_output[{number}] has a shape of {gradient.shape} and "
             f"output[{number}] has a shape of {tensor.shape}."
         )
-    return edge, gradient
+    if gradient.dtype.is_complex != tensor.dtype.is_complex:
+        raise RuntimeError(
+            "For complex Tensors, both grad_output and output are required to have the same dtype. "
+            f"Mismatch in dtype: grad_output[{number}] has a dtype of {gradient.dtype} and "
+            f"output[{number}] has a dtype of {tensor.dtype}."
+        )
+    return edge, gradient if gradient.dtype is tensor.dtype else gradient.to(tensor.dtype)
+
+
+def _one(tensor: Tensor) -> Tensor:
+    if math.prod(tensor.shape) != 1:
+        raise RuntimeError("grad can be implicitly created only for scalar outputs")
+    if not tensor.dtype.is_floating_point:
+        raise RuntimeError(
+            f"grad can be implicitly created only for real scalar outputs but got {tensor.dtype}"
+        )
+    with _enable_x64(True):
+        return wrap(jnp.ones(tensor.shape, tensor.dtype.numpy))
 
 
 def run(

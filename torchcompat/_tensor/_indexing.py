@@ -171,6 +171,8 @@ def _store(self: Tensor, layout: _layout.Layout, value: Any) -> None:
     cell = self._cell
     if isinstance(cell.value, jax.ShapeDtypeStruct):
         return
+    if self._silent:
+        cell.unseen += 1
     with jax.enable_x64(True):
         cell.write(_strided.write(cell.value, value, layout))
 

@@ -12,11 +12,15 @@ class _State(threading.local):
 
     Attributes:
         capture: the running `Capture` of a compile, or None.
+        anomaly: the running anomaly mode, or None.
+        saved_hooks: the running `(pack, unpack)` hooks on what autograd keeps, innermost last.
         hook_runner: None, or what module hooks are called through: `hook_runner(hook, *args)`.
     """
 
     grad_enabled: bool = True
     capture: Any = None
+    anomaly: Any = None
+    saved_hooks: tuple = ()
     hook_runner: Any = None
 
 

@@ -109,6 +109,8 @@ class Tensor(metaclass=_Open):
     _graph_version: int | None
     _cache: Any
     _seen: Any
+    # Made by `.data`: autograd does not see the writes through it.
+    _silent = False
 
     if TYPE_CHECKING:  # what the registry and the modules beside this one attach
 
@@ -171,6 +173,8 @@ class Tensor(metaclass=_Open):
         """Writes `value` (of this tensor's shape and dtype) to the storage: every alias sees it."""
         if state.capture is not None:
             state.capture.met(self)
+        if self._silent:
+            self._cell.unseen += 1
         if self._layout is None:
             self._cell.write(value)
             return
@@ -215,7 +219,8 @@ class Tensor(metaclass=_Open):
 
     @property
     def _version(self) -> int:
-        return self._cell.version
+        cell = self._cell
+        return cell.unseen if self._silent else cell.version - cell.unseen
 
     # -- autograd flags ------------------------------------------------------------------------
 
@@ -298,7 +303,9 @@ class Tensor(metaclass=_Open):
     @property
     def data(self) -> Tensor:
         """The same storage without gradient history; assigning makes this tensor alias another's."""
-        return alias(self)
+        twin = alias(self)
+        twin._silent = True
+        return twin
 
     @data.setter
     def data(self, other: Tensor) -> None:

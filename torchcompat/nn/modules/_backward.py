@@ -31,7 +31,7 @@ class BackwardHooks:
         if node is not None:
             self.inputs_marked = True
             shapes = [args[i].detach() for i in where]
-            node.before.append(lambda grads: self._passed(grads, where, shapes))
+            node.register_prehook(lambda grads: self._passed(grads, where, shapes))
         return marked_args
 
     def mark_outputs(self, result: Any) -> Any:
@@ -39,7 +39,7 @@ class BackwardHooks:
         several = isinstance(result, tuple)
         values, where, node = _mark(result if several else (result,))
         if node is not None:
-            node.before.append(lambda grads: self._entered(grads, where, len(values)))
+            node.register_prehook(lambda grads: self._entered(grads, where, len(values)))
         if not several:
             return values[0]
         return type(result)(*values) if hasattr(result, "_fields") else values
@@ -101,7 +101,7 @@ def add_older_hooks(module: Any, hooks: list[Callable], result: Any) -> None:
             return
     if result.grad_fn is not None:
         for hook in hooks:
-            result.grad_fn.after.append(
+            result.grad_fn.register_hook(
                 lambda got, given, hook=hook: run_hook(hook, module, got, given)
             )
 

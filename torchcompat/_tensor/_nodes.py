@@ -1,0 +1,299 @@
+"""The nodes of the recorded graph: one an op, one a leaf; and what hangs on them."""
+
+from __future__ import annotations
+
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+
+from torchcompat._ops._registry import Row
+from torchcompat._tensor import _saving
+from torchcompat._tensor._cell import traced_here
+from torchcompat._tensor._state import serial, state
+from torchcompat._tensor._tensor import Tensor, wrap
+from torchcompat.utils.hooks import RemovableHandle
+
+
+class Edge(NamedTuple):
+    """One output of one node."""
+
+    node: Any
+    output: int
+
+
+class Extra:
+    """What is hung on a node; few have any.
+
+    Attributes:
+        hooks: by output number, the functions that see, and perhaps replace, its gradient.
+        keepers: by output number, what `retain_grad` calls after those.
+        before: functions that see, and may replace, the tuple of the outputs' gradients.
+        after: functions of the inputs' and the outputs' gradients, which may replace the former.
+        metadata: the user's own notes.
+    """
+
+    __slots__ = ("hooks", "keepers", "before", "after", "metadata")
+
+    def __init__(self) -> None:
+        self.hooks: dict[int, OrderedDict] = {}
+        self.keepers: dict[int, Callable] = {}
+        self.before: OrderedDict[int, Callable] = OrderedDict()
+        self.after: OrderedDict[int, Callable] = OrderedDict()
+        self.metadata: dict = {}
+
+
+def add_hook(hooks: OrderedDict, hook: Callable) -> RemovableHandle:
+    """Puts `hook` into `hooks` and returns what takes it out again."""
+    handle = RemovableHandle(hooks)
+    hooks[handle.id] = hook
+    return handle
+
+
+class GraphNode:
+    """A node of the graph that `backward` walks.
+
+    Attributes:
+        serial: its place in the order of creation.
+        extra: hooks and notes, or None.
+        edges: for each input that may need a gradient where it came from, or None.
+    """
+
+    __slots__ = ("serial", "extra", "__weakref__")
+    serial: float
+    extra: Extra | None
+    edges: Any = ()
+    freed = False
+    _title = ""
+
+    def hung(self) -> Extra:
+        """The node's hooks and notes, made on first use."""
+        if self.extra is None:
+            self.extra = Extra()
+        return self.extra
+
+    def hooks_of(self, output: int) -> OrderedDict[int, Callable]:
+        """The hooks that see, and perhaps replace, the gradient of one output."""
+        return self.hung().hooks.setdefault(output, OrderedDict())
+
+    def name(self) -> str:
+        """The node's name as torch prints it: `ReluBackward0`."""
+        return self._title or type(self).__name__
+
+    @property
+    def next_functions(self) -> tuple:
+        """For each input, the node that made it and which of its outputs it is, or `(None, 0)`."""
+        return tuple((None, 0) if edge is None else tuple(edge) for edge in self.edges)
+
+    @property
+    def metadata(self) -> dict:
+        """A dictionary for the user's own notes."""
+        return self.hung().metadata
+
+    @property
+    def requires_grad(self) -> bool:
+        return True
+
+    def _sequence_nr(self) -> int:
+        return int(self.serial)
+
+    def register_hook(self, fn: Callable) -> RemovableHandle:
+        """Calls `fn(grad_inputs, grad_outputs)` after the node has run; a result replaces the former."""
+        return add_hook(self.hung().after, fn)
+
+    def register_prehook(self, fn: Callable) -> RemovableHandle:
+        """Calls `fn(grad_outputs)` before the node runs; a result replaces them."""
+        return add_hook(self.hung().before, fn)
+
+    def __repr__(self) -> str:
+        return f"<{self.name()} object at {hex(id(self))}>"
+
+
+class Node(GraphNode):
+    """One recorded op.
+
+    Args:
+        row: the op.
+        arrays: its traced arguments: arrays, numbers, None, and tuples of those. A view keeps only
+            the shape and type of its source (`jax.ShapeDtypeStruct`).
+        static: its static arguments.
+        inputs: the Tensors among its arguments, in order.
+
+    Attributes:
+        leaves: `arrays` without nesting; None once they are freed. Where the derivative does not
+            depend on a value, only its shape and type.
+        structure: how `leaves` nest; None if they do not.
+        edges: for each Tensor argument where it came from, or None if it needs no gradient.
+        positions: for each Tensor argument its place in `leaves`.
+        outputs: `(number, shape, dtype)` of each differentiable result.
+        marks: what must not be written to before backward.
+    """
+
+    __slots__ = ("row", "static", "structure", "leaves", "edges", "positions", "outputs", "marks")
+    __slots__ += ("made_at",)
+
+    def __new__(cls, row: Row, arrays: list, *args: Any) -> Node:
+        name = row.grad_name
+        if not isinstance(name, str):
+            flat = jax.tree.leaves(arrays, is_leaf=lambda x: x is None)
+            name = name(*(getattr(x, "ndim", 0) for x in flat))
+        return object.__new__(_kinds.get(name) or _kind(name))
+
+    def __init__(
+        self,
+        row: Row,
+        arrays: list,
+        static: list,
+        inputs: list[Tensor],
+        positions: list[int] | None = None,
+    ) -> None:
+        self.serial = serial()
+        self.extra = None
+        self.row, self.static = row, static
+        self.structure = None
+        self.leaves: list | None = arrays
+        for x in arrays:
+            if type(x) is tuple or type(x) is list:
+                self.leaves, self.structure = jax.tree.flatten(arrays, is_leaf=_is_none)
+                break
+        self.edges = [edge_of(t) for t in inputs]
+        self.positions = _positions(self.leaves, inputs) if positions is None else positions
+        self.outputs: list[tuple[int, tuple, Any]] = []
+        self.marks: list = []
+        self.made_at = _saving.stack() if state.anomaly else None
+
+    def made(self, tensor: Tensor, output: int, shape: tuple, dtype: Any) -> None:
+        """Notes that `tensor` is one of this op's results."""
+        self.outputs.append((output, shape, dtype))
+        tensor._grad_fn, tensor._output_nr, tensor._requires_grad = self, output, True
+
+    def saved(self) -> list[Any]:
+        """The leaves, with Tensors that continue the graph where an input needs a gradient."""
+        leaves = _saving.unpacked(self)
+        for position, edge in zip(self.positions, self.edges):
+            if edge is not None and not isinstance(leaves[position], _saving.ABSENT):
+                leaves[position] = box = wrap(leaves[position])
+                box._grad_fn, box._output_nr, box._requires_grad = *edge, True
+        return leaves
+
+    def release(self) -> None:
+        """Frees what backward needed. What kept no values can be gone through again."""
+        if _saving.keeps_values(self.leaves):
+            self.leaves = None
+        self.marks = []
+
+    @property
+    def freed(self) -> bool:  # type: ignore[override]
+        """Whether a backward pass has used up what the node kept."""
+        return self.leaves is None
+
+
+_kinds: dict[str, type[Node]] = {}
+
+
+def _kind(name: str) -> type[Node]:
+    """The class of the nodes of one name: `type(y.grad_fn).__name__` is that name, as in torch."""
+    attributes = {"__slots__": (), "__module__": "builtins", "_title": name}
+    made = _kinds[name] = type(name.rpartition("::")[2], (Node,), attributes)
+    return made
+
+
+def _is_none(x: Any) -> bool:
+    return x is None
+
+
+def _positions(leaves: list, inputs: list[Tensor]) -> list[int]:
+    """Where each Tensor's array stands among the leaves; both are in argument order."""
+    positions, at = [], 0
+    for tensor in inputs:
+        if isinstance(leaves[at], jax.ShapeDtypeStruct):
+            positions.append(at)
+            at += 1
+            continue
+        value = tensor._read()
+        unkept = traced_here(value, tensor._cell.root.value)
+        while leaves[at] is not value and not (unkept and _alike(leaves[at], value)):
+            at += 1
+        positions.append(at)
+        at += 1
+    return positions
+
+
+def _alike(leaf: Any, value: Any) -> bool:
+    """For an alias of a storage from outside of a trace: each reading of it is another tracer."""
+    return isinstance(leaf, jax.core.Tracer) and leaf.aval == value.aval
+
+
+def run_hook(hook: Callable, *args: Any) -> Any:
+    """Calls a hook, by way of a running `compile`."""
+    runner = state.hook_runner
+    return hook(*args) if runner is None else runner(hook, *args)
+
+
+class Accumulate(GraphNode):
+    """The end of the graph at a leaf tensor: adds the gradient to its `.grad`."""
+
+    __slots__ = ("variable", "finished")
+
+    def __init__(self, variable: Tensor) -> None:
+        self.serial = float("inf")
+        self.extra = None
+        self.finished: OrderedDict[int, Callable] = OrderedDict()
+        self.variable = variable
+
+    def name(self) -> str:
+        return "torch::autograd::AccumulateGrad"
+
+    def _sequence_nr(self) -> int:
+        return 2**64 - 1
+
+    def accumulate(self, gradient: Tensor, keep_graph: bool) -> None:
+        """Adds `gradient` to the leaf's `.grad`; then calls the post-accumulation hooks."""
+        variable = self.variable
+        before = variable.grad
+        if before is None:
+            variable._grad = gradient if keep_graph else wrap(gradient._read())
+        elif keep_graph:
+            variable._grad = before + gradient
+        else:
+            before._write((before + gradient)._read())
+        for hook in list(self.finished.values()):
+            run_hook(hook, variable)
+
+    def __repr__(self) -> str:
+        return f"<AccumulateGrad object at {hex(id(self))}>"
+
+
+_accumulators: weakref.WeakValueDictionary[int, Accumulate] = weakref.WeakValueDictionary()
+
+
+def accumulator(leaf: Tensor) -> Accumulate:
+    """The one node that stands for a leaf as long as a graph or a hook holds it."""
+    found = _accumulators.get(id(leaf))
+    if found is None or found.variable is not leaf:
+        found = _accumulators[id(leaf)] = Accumulate(leaf)
+    return found
+
+
+def edge_of(tensor: Tensor) -> Edge | None:
+    """Where the tensor's gradient goes, or None if it needs none."""
+    if not tensor.requires_grad:
+        return None
+    node = tensor._grad_fn
+    return Edge(accumulator(tensor), 0) if node is None else Edge(node, tensor._output_nr)
+
+
+def spent(tensor: Tensor) -> bool:
+    """Whether a backward pass has used up some of the tensor's graph."""
+    stack = [] if tensor._grad_fn is None else [tensor._grad_fn]
+    seen = set(stack)
+    while stack:
+        node = stack.pop()
+        if node.freed:
+            return True
+        found = {edge.node for edge in node.edges if edge is not None} - seen
+        seen |= found
+        stack.extend(found)
+    return False

@@ -1,0 +1,108 @@
+"""The derivative of each recorded op: its `jax.vjp`, compiled once and kept with the op's row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+from jax import numpy as jnp
+
+from torchcompat import _dtype
+from torchcompat._ops._registry import MIXED, Row
+from torchcompat._tensor import _dispatch
+from torchcompat._tensor._nodes import Node
+from torchcompat._tensor._saving import ABSENT, unpacked
+from torchcompat._tensor._tensor import Tensor
+
+
+def apply(node: Node, held: dict[int, Any], need: list[bool], create_graph: bool) -> list[Any]:
+    """The gradients of a node's inputs from those of its outputs.
+
+    Args:
+        held: by output number, the gradients at hand: Tensors under `create_graph`, else arrays.
+        need: for each Tensor argument, whether its gradient is asked for.
+    """
+    leaves = node.saved() if create_graph else unpacked(node)
+    given = [i for i, _, _ in node.outputs if i in held]
+    cotangents = [_as_made(held[i], kind) for i, _, kind in node.outputs if i in held]
+    absent = []
+    present = []
+    for i, x in enumerate(leaves):
+        if isinstance(x, ABSENT):
+            absent.append((i, x.shape, x.dtype))
+        else:
+            present.append(x)
+    places = [p for p, needed in zip(node.positions, need) if needed]
+    row = _row(node, tuple(places), tuple(given), tuple(absent), len(leaves))
+    if create_graph:
+        found = _dispatch.call(row, (present, cotangents))
+    else:
+        function = row.jitted.get("flat")
+        if function is None:
+            function = row.jitted["flat"] = jax.jit(_flat(row.fn, len(present)))
+        found = function(*present, *cotangents)
+    gradients = iter(found)
+    return [next(gradients) if needed else None for needed in need]
+
+
+def _as_made(gradient: Any, kind: Any) -> Any:
+    """A gradient in the type of the result that it belongs to; a hook may have changed it."""
+    if isinstance(gradient, Tensor):
+        same = gradient._cell.value.dtype == kind
+        return gradient if same else gradient.to(_dtype.from_numpy(kind))
+    return gradient if gradient.dtype == kind else gradient.astype(kind)
+
+
+def _flat(function: Callable, count: int) -> Callable:
+    return lambda *arrays: function(arrays[:count], arrays[count:])
+
+
+def _row(node: Node, need: tuple, given: tuple, absent: tuple, count: int) -> Row:
+    """The row of the op that computes a node's vjp; kept with the row of the op itself."""
+    static = node.static
+    key = ("vjp", need, given, absent, count, node.structure, *static, *map(type, static))
+    found = node.row.jitted.get(key)
+    if found is None:
+        pullback = _pullback(
+            _dispatch.pure(node.row, static), node.structure, need, given, absent, count
+        )
+        found = node.row.jitted[key] = Row(
+            name=f"{node.row.name}_vjp",
+            fn=pullback,
+            names=("leaves", "cotangents"),
+            kinds=(MIXED, MIXED),
+            grad_name=f"{node.name().removesuffix('0').removesuffix('Backward')}Backward0",
+        )
+    return found
+
+
+def _pullback(
+    function: Callable, structure: Any, need: tuple, given: tuple, absent: tuple, count: int
+) -> Callable:
+    """The vjp as a function of the present leaves and the cotangents of the given outputs."""
+    missing = {i: (shape, kind) for i, shape, kind in absent}
+
+    def pullback(present: Sequence, cotangents: Sequence) -> tuple:
+        rest = iter(present)
+        # The derivative does not depend on values that were not kept: XLA drops these.
+        leaves = [jnp.zeros(*missing[i]) if i in missing else next(rest) for i in range(count)]
+
+        def forward(*changing: Any) -> tuple:
+            values = list(leaves)
+            for position, value in zip(need, changing):
+                values[position] = value
+            arguments = values if structure is None else jax.tree.unflatten(structure, values)
+            out = function(*arguments)
+            outs = out if isinstance(out, (tuple, list)) else (out,)
+            return tuple(outs[i] for i in given)
+
+        backward = jax.vjp(forward, *(leaves[i] for i in need))[1]
+        # torch's gradients of complex tensors are the conjugates of JAX's.
+        return tuple(map(_conjugate, backward(tuple(map(_conjugate, cotangents)))))
+
+    return pullback
+
+
+def _conjugate(x: Any) -> Any:
+    return jnp.conj(x) if jnp.iscomplexobj(x) else x
