@@ -66,7 +66,8 @@ class Windows(NamedTuple):
 
     def gather(self, x: Array, axis: int, fill: float) -> Array:
         """The windows along a new dimension after `axis`."""
-        if self.kernel == self.stride and self.pad == 0 and self.out * self.kernel <= self.size:
+        packed = self.kernel == self.stride and self.dilation == 1 and self.pad == 0
+        if packed and self.out * self.kernel <= self.size:
             x = lax.slice_in_dim(x, 0, self.out * self.kernel, 1, axis)
             return x.reshape(*x.shape[:axis], self.out, self.kernel, *x.shape[axis + 1 :])
         return _gather(x, axis, self.positions(), fill)

@@ -56,7 +56,29 @@ def linalg_cholesky_ex(
 ) -> tuple[Array, Array]:
     """The Cholesky factor, and 0 (or 1 where the matrix is not positive-definite)."""
     found = _cholesky("linalg.cholesky", A, upper)
-    return found, jnp.any(jnp.isnan(found), (-2, -1)).astype(np.int32)
+    failed = jnp.any(jnp.isnan(found), (-2, -1))
+    if not A.size:
+        return found, jnp.zeros(failed.shape, np.int32)
+    minors = functools.partial(_first_bad_minor, lower=not upper)
+    none = jnp.zeros(failed.shape, np.int32)
+    order = lax.cond(jnp.any(failed), minors, lambda x: none, lax.stop_gradient(A))
+    return found, jnp.where(failed, jnp.maximum(order, 1), 0)
+
+
+def _first_bad_minor(x: jax.Array, lower: bool) -> jax.Array:
+    """The order of the first leading minor that is not positive, or 0."""
+    n = x.shape[-1]
+    place = jnp.arange(n)
+
+    def step(left: jax.Array, k: jax.Array) -> tuple[jax.Array, jax.Array]:
+        pivot = jnp.take(left[..., k], k, axis=-1).real
+        column = jnp.where(place > k, left[..., k], 0)
+        safe = jnp.where(pivot > 0, pivot, 1)[..., None, None]
+        rank_one = column[..., :, None] * jnp.conj(column)[..., None, :] / safe
+        return left - rank_one, ~(pivot > 0)
+
+    bad = jnp.moveaxis(lax.scan(step, mirrored(x, lower), place)[1], 0, -1)
+    return jnp.where(jnp.any(bad, -1), jnp.argmax(bad, -1) + 1, 0).astype(np.int32)
 
 
 @op("torch", "method")
@@ -289,17 +311,3 @@ def linalg_cond(A: Array, p: float | str | None = None) -> Array:
         s = jnp.linalg.svd(A, compute_uv=False)
         return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
     return cast(jnp.linalg.cond(A, p=p), dtype_of(A).to_real())
-
-
-@op("linalg", returns="P L U")
-def linalg_lu(A: Array, *, pivot: bool = True) -> tuple[Array, Array, Array]:
-    """A permutation `P`, a lower `L` and an upper triangular `U` with `P L U = A`."""
-    matrices("linalg.lu", A)
-    if not pivot:
-        raise NotImplementedError("linalg.lu: pivot=False")
-    packed, _, order = lax.linalg.lu(A)
-    rows, columns = A.shape[-2:]
-    short = min(rows, columns)
-    lower = jnp.tril(packed[..., :short], -1) + jnp.eye(rows, short, dtype=A.dtype)
-    places = jnp.eye(rows, dtype=A.dtype)[order]
-    return places.swapaxes(-1, -2), lower, jnp.triu(packed[..., :short, :])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import jax
-import numpy as np
 from jax import lax
 from jax import numpy as jnp
 
@@ -80,13 +79,6 @@ def linalg_inv(A: Array) -> Array:
     return _inv("linalg.inv", A)
 
 
-@op("linalg", returns="inverse info")
-def linalg_inv_ex(A: Array, *, check_errors: bool = False) -> tuple[Array, Array]:
-    """The inverse of each matrix, and 0 (or 1 where there is none)."""
-    found = _inv("linalg.inv_ex", A)
-    return found, (~jnp.all(jnp.isfinite(found), (-2, -1))).astype(np.int32)
-
-
 @op("torch", "method")
 def logdet(input: Array) -> Array:
     """The logarithm of the determinant; NaN where that is negative."""
@@ -101,18 +93,6 @@ def logdet(input: Array) -> Array:
 def is_vector(a: Array, b: Array) -> bool:
     """Whether the right-hand side `b` of a system holds vectors, not matrices."""
     return b.ndim == 1 or (a.ndim - 1 == b.ndim and b.shape == a.shape[:-1])
-
-
-@op("linalg")
-def linalg_solve(A: Array, B: Array, *, left: bool = True) -> Array:
-    """`X` with `A X = B`, or `X A = B` where `left` is false."""
-    matrices("linalg.solve", A, square=True)
-    vector = is_vector(A, B)
-    right = B[..., None] if vector else B
-    if not left:
-        return jnp.linalg.solve(A.swapaxes(-1, -2), right.swapaxes(-1, -2)).swapaxes(-1, -2)
-    found = jnp.linalg.solve(*aligned(A, right))
-    return found[..., 0] if vector else found
 
 
 def aligned(a: Array, b: Array) -> tuple[jax.Array, jax.Array]:

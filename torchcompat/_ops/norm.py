@@ -232,7 +232,8 @@ def group_norm(
     _check_groups(input, num_groups, weight=weight, bias=bias)
     require_kernel("GroupNormKernelImpl", input, "floating")
     _check_mixed(input, weight, bias)
-    x = wide(input).reshape(input.shape[0], num_groups, -1)
+    share = math.prod(input.shape[1:]) // num_groups
+    x = wide(input).reshape(input.shape[0], num_groups, share)
     mean, var = _moments(x, (2,))
     x = ((x - mean) * lax.rsqrt(var + eps)).reshape(input.shape)
     weight, bias = (None if p is None else _along(p, x.ndim) for p in (weight, bias))
