@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import weakref
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -59,7 +60,7 @@ class Capture:
         self.unknown: dict[tuple, Number] = {}
         self._numbers = numbers or {}
         self._known = {id(cell) for cell in cells}
-        self._views: list[Tensor] = []
+        self._views: list[weakref.ref] = []
         self._made: list[weakref.ref] = []
 
     # -- called by Tensor, Cell and Module while the capture runs ---------------------------------
@@ -89,7 +90,7 @@ class Capture:
 
     def cached(self, view: Tensor) -> None:
         """`view` has just kept a tracer as its value."""
-        self._views.append(view)
+        self._views.append(weakref.ref(view))
 
     def called(self, module: Any) -> None:
         self.modules[id(module)] = module
@@ -128,8 +129,10 @@ class Capture:
         self.restore_slots()
         for cell, value in self._restored:
             cell.value = value
-        for view in self._views:
-            view._cache = view._seen = None
+        for ref in self._views:
+            view = ref()
+            if view is not None:
+                view._cache = view._seen = None
 
     def undo_steps(self) -> None:
         """Takes back what optimizers have done to their own state in a trace that failed."""
@@ -155,5 +158,10 @@ class Capture:
 
     def survivors(self) -> list[Cell]:
         """Storages made during the trace that something still holds, with a tracer in them."""
+        if self._alive():
+            gc.collect()  # what only garbage holds would become an output of the program
+        return self._alive()
+
+    def _alive(self) -> list[Cell]:
         alive = (ref() for ref in self._made)
         return [c for c in alive if c is not None and isinstance(c.value, jax.core.Tracer)]

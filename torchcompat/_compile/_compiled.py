@@ -48,7 +48,8 @@ class Compiled:
         if state.capture is not None:
             return self.function(*args, **kwargs)
         leaves: list = []
-        signature = flatten((args, kwargs) if kwargs else args, leaves), state.grad_enabled
+        tree = flatten((args, kwargs) if kwargs else args, leaves)
+        signature = tree, state.grad_enabled, state.autocast
         if self._epoch != epoch.value:
             self._look()
         for one in self._table.get((self._guard, signature, self._settings()), ()):

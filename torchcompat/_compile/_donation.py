@@ -18,9 +18,14 @@ class Donating:
     Args:
         program: `(state, arrays) -> outputs`.
         replaced: for each array of the state, whether the program replaces it.
+        split: where among the outputs the new state begins. JAX gives memory to outputs in their
+            order: the new state comes first, into its own place.
     """
 
-    def __init__(self, program: Callable[[list, list], list], replaced: Sequence[bool]) -> None:
+    def __init__(
+        self, program: Callable[[list, list], list], replaced: Sequence[bool], split: int
+    ) -> None:
+        self._split = split
         self._given = [i for i, one in enumerate(replaced) if one]
         self._kept = [i for i, one in enumerate(replaced) if not one]
         count = len(replaced)
@@ -31,7 +36,8 @@ class Donating:
                 state[i] = value
             for i, value in zip(self._kept, kept):
                 state[i] = value
-            return program(state, arrays)
+            outputs = program(state, arrays)
+            return outputs[split:] + outputs[:split]
 
         self._jitted = jax.jit(run, donate_argnums=0)
 
@@ -47,7 +53,9 @@ class Donating:
 
     def __call__(self, values: list, arrays: list) -> list:
         given = [values[i] for i in self._given]
-        return self._jitted(given, [values[i] for i in self._kept], arrays)
+        outputs = self._jitted(given, [values[i] for i in self._kept], arrays)
+        count = len(outputs) - self._split
+        return outputs[count:] + outputs[:count]
 
 
 def _unseen(value: Any) -> bool:

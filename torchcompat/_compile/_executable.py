@@ -97,7 +97,7 @@ class Executable:
             return whole(*values, *arrays)
 
         if not self.recorded:
-            self.donating = Donating(program, [i in self.written for i in self.used])
+            self.donating = Donating(program, [i in self.written for i in self.used], self.split)
         return jax.jit(program)
 
     def _narrow(self, places: list[int]) -> None:
@@ -129,6 +129,7 @@ class Executable:
             capture.forget_graphs()
             capture.restore_slots()
             self.overwritten = capture.overwritten
+            self.replaced = [t for i, (t, _) in capture.slots.items() if i in self.overwritten]
             self.filled = capture.survivors()
             self.written = capture.written()
             outputs += [cell.value for cell in self.filled]
@@ -190,9 +191,7 @@ class Executable:
             if self.jitted is None:
                 self.jitted = self._build(arrays)
             values = [cell.value for cell in self.inputs]
-            donating = self.donating
-            run = donating if donating is not None and donating.may_take(values) else self.jitted
-            outputs = run(values, arrays)
+            outputs = self._execute(values, arrays)
         for i, value in zip(self.written, outputs[self.split :]):
             self.cells[i].value = value
             self.cells[i].version += 1
@@ -200,6 +199,13 @@ class Executable:
         if self.split > self.delivered or self.assigned or self.flagged:
             self._settle(outputs[: self.split], leaves)
         return result
+
+    def _execute(self, values: list, arrays: list) -> list:
+        if self.donating is None or not self.donating.may_take(values):
+            return self.jitted(values, arrays)
+        for tensor in self.replaced:  # these gradients are not looked at: their memory is free
+            tensor._grad = None
+        return self.donating(values, arrays)
 
     def _deliver(self, outputs: list, values: list, arrays: list, leaves: list) -> Any:
         node = None

@@ -126,14 +126,17 @@ class Stepped:
         )
 
     def undo(self) -> None:
-        """Takes back what a trace that is thrown away has done; concrete new state stays."""
+        """Takes back what a trace that is thrown away has done; new tensors with values stay."""
         for group, before in self._groups:
             group.clear()
             group.update(before)
         for p, held in list(self.optimizer.state.items()):
-            held.update(self._held.get(p, {}))
-            for name in [name for name, x in held.items() if _traced(x)]:
+            before = self._held.get(p, {})
+            held.update(before)
+            for name in [n for n, x in held.items() if n not in before and not _concrete(x)]:
                 del held[name]
+            if not held and p not in self._held:
+                del self.optimizer.state[p]
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -145,5 +148,5 @@ def _alike(old: Any, new: Any) -> bool:
     return both and old.shape == new.shape and old.dtype == new.dtype
 
 
-def _traced(x: Any) -> bool:
-    return isinstance(x, Tensor) and isinstance(x._cell.root.value, jax.core.Tracer)
+def _concrete(x: Any) -> bool:
+    return isinstance(x, Tensor) and not isinstance(x._cell.root.value, jax.core.Tracer)
