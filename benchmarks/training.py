@@ -102,35 +102,38 @@ def ratio(ours: Callable, theirs: Callable, repeats: int) -> tuple[float, float,
     return a / b, a, b
 
 
+def measure(name: str, what: str, build: Callable, compiled: bool, repeats: int) -> None:
+    """Prints one line: the same step of the same model under both libraries."""
+    make, shape = CASES[name]
+    x, y = torch.randn(shape), torch.randint(0, 10, shape[:1])
+    own_x, own_y = converters.from_torch(x), converters.from_torch(y)
+    native, ported = make(torch), make(torchcompat)
+    ported.load_state_dict(converters.from_torch(native.state_dict()))
+    theirs, own = build(torch, native), build(torchcompat, ported)
+    if compiled:
+        own = torchcompat.compile(own)
+
+    def ours() -> None:
+        own(own_x, own_y)
+        wait(ported)
+
+    for _ in range(3):
+        ours()
+        theirs(x, y)
+    value, a, b = ratio(ours, lambda: theirs(x, y), repeats)
+    print(f"{name}, {what}: {value:.2f} ({a * 1e3:.0f} ms against {b * 1e3:.0f} ms)")
+
+
 def main() -> None:
     """Runs the cases and prints a line each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--only", choices=CASES)
     options = parser.parse_args()
-    for name, (make, shape) in CASES.items():
-        if options.only not in (None, name):
-            continue
-        x, y = torch.randn(shape), torch.randint(0, 10, shape[:1])
-        own_x, own_y = converters.from_torch(x), converters.from_torch(y)
-        for what, build, compiled in [
-            ("compiled training step", training_step, True),
-            ("eager forward and backward", backward_step, False),
-        ]:
-            native, ported = make(torch), make(torchcompat)
-            ported.load_state_dict(converters.from_torch(native.state_dict()))
-            theirs, own = build(torch, native), build(torchcompat, ported)
-            if compiled:
-                own = torchcompat.compile(own)
-
-            def run(own: Any = own, ported: Any = ported) -> None:
-                own(own_x, own_y)
-                wait(ported)
-
-            for _ in range(3):
-                run(), theirs(x, y)
-            value, a, b = ratio(run, lambda theirs=theirs: theirs(x, y), options.repeats)
-            print(f"{name}, {what}: {value:.2f} ({a * 1e3:.0f} ms against {b * 1e3:.0f} ms)")
+    for name in CASES:
+        if options.only in (None, name):
+            measure(name, "compiled training step", training_step, True, options.repeats)
+            measure(name, "eager forward and backward", backward_step, False, options.repeats)
 
 
 if __name__ == "__main__":
