@@ -1,5 +1,7 @@
 """Optimizers, learning-rate schedules and averaged models."""
 
+from torchcompat.optim import lr_scheduler as lr_scheduler
+from torchcompat.optim import swa_utils as swa_utils
 from torchcompat.optim._adafactor import Adafactor as Adafactor
 from torchcompat.optim._muon import Muon as Muon
 from torchcompat.optim.adadelta import Adadelta as Adadelta

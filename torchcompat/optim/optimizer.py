@@ -188,15 +188,15 @@ class Optimizer:
             raise ValueError("can't optimize a non-leaf Tensor")
 
     def _check_against_others(self, group: dict[str, Any]) -> None:
-        known = {id(p) for other in self.param_groups for p in other["params"]}
-        if not known.isdisjoint(map(id, group["params"])):
-            raise ValueError("some parameters appear in more than one parameter group")
         named = "param_names" in group
         if self.param_groups and named != ("param_names" in self.param_groups[0]):
             raise ValueError(
                 "all optimizer param groups should be with/without names. cannot add param group "
                 f"{'with' if named else 'without'} names to the optimizer"
             )
+        known = {id(p) for other in self.param_groups for p in other["params"]}
+        if not known.isdisjoint(map(id, group["params"])):
+            raise ValueError("some parameters appear in more than one parameter group")
 
     # -- checkpoints ---------------------------------------------------------------------------
 
