@@ -1,8 +1,8 @@
 """PyTorch's module API on JAX and Flax: `import torchcompat as torch`."""
 # ruff: noqa: F403
 
+import importlib as _importlib
 import math as _math
-from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 from torchcompat import _einops as _einops
@@ -16,7 +16,9 @@ from torchcompat import random as random
 from torchcompat import serialization as serialization
 from torchcompat import special as special
 from torchcompat import utils as utils
+from torchcompat._checks import *
 from torchcompat._compile import compile as compile
+from torchcompat._deterministic import *
 from torchcompat._device import device as device
 from torchcompat._device import get_default_device as get_default_device
 from torchcompat._device import set_default_device as set_default_device
@@ -25,6 +27,8 @@ from torchcompat._dtype import dtype as dtype
 from torchcompat._dtype import get_default_dtype as get_default_dtype
 from torchcompat._dtype import promote_types as promote_types
 from torchcompat._dtype import set_default_dtype as set_default_dtype
+from torchcompat._memory_errors import AcceleratorError as AcceleratorError
+from torchcompat._memory_errors import OutOfMemoryError as OutOfMemoryError
 from torchcompat._memory_format import channels_last as channels_last
 from torchcompat._memory_format import channels_last_3d as channels_last_3d
 from torchcompat._memory_format import contiguous_format as contiguous_format
@@ -32,6 +36,11 @@ from torchcompat._memory_format import layout as layout
 from torchcompat._memory_format import memory_format as memory_format
 from torchcompat._memory_format import preserve_format as preserve_format
 from torchcompat._memory_format import strided as strided
+from torchcompat._precision import *
+from torchcompat._settings import *
+from torchcompat._streams import Event as Event
+from torchcompat._streams import Stream as Stream
+from torchcompat._symbolic import *
 from torchcompat._tensor import Size as Size
 from torchcompat._tensor import Tensor as Tensor
 from torchcompat._tensor import _copying as _copying
@@ -60,6 +69,9 @@ from torchcompat._tensor._splitting import *
 from torchcompat._tensor._steps import *
 from torchcompat._tensor._storage import *
 from torchcompat._tensor._types import *
+from torchcompat.amp import GradScaler as GradScaler
+from torchcompat.amp import autocast as autocast
+from torchcompat.amp._switches import *
 from torchcompat.nn._functional.rnn import gru as gru
 from torchcompat.nn._functional.rnn import lstm as lstm
 from torchcompat.nn._functional.rnn import lstm_cell as lstm_cell
@@ -70,9 +82,9 @@ from torchcompat.nn.parameter import Buffer as Buffer
 from torchcompat.nn.parameter import Parameter as Parameter
 from torchcompat.serialization import load as load
 from torchcompat.serialization import save as save
+from torchcompat.version import __version__ as __version__
 
 e, pi, inf, nan, newaxis = _math.e, _math.pi, _math.inf, _math.nan, None
-__version__ = "0.1.0"
 
 globals().update(_BY_NAME)
 # Functions written by hand (overloads, creation) take precedence over an op's generated face.
@@ -81,6 +93,15 @@ for _name, _function in _FUNCTIONS["torch"].items():
 del _name, _function
 _einops.install()
 
-if _TYPE_CHECKING:  # the functions of the op registry
+# Parts that are loaded when they are first asked for: `torch.jit`, `torch.cuda` ...
+_PARTS = frozenset(
+    """_C _dynamo _jit_internal _utils accelerator amp ao backends compiler cpu cuda distributed export fx
+    futures hub jit library masked mps mtia multiprocessing nested onnx ops overrides profiler
+    quantization sparse testing torch_version types version xpu""".split()
+)
 
-    def __getattr__(name: str) -> _Any: ...
+
+def __getattr__(name: str) -> _Any:
+    if name in _PARTS:
+        return _importlib.import_module(f"torchcompat.{name}")
+    raise AttributeError(f"module 'torch' has no attribute '{name}'")

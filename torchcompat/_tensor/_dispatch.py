@@ -33,6 +33,8 @@ _META = jax.ShapeDtypeStruct
 
 def call(row: Row, args: tuple) -> Any:
     """Runs one op. `args` holds every parameter in the order of the op's signature."""
+    if state.autocast is not None:
+        args = state.autocast(row, args)
     if row.view is not None:
         result = _view(row, args)
         if result is not None:

@@ -15,6 +15,8 @@ class _State(threading.local):
         anomaly: the running anomaly mode, or None.
         saved_hooks: the running `(pack, unpack)` hooks on what autograd keeps, innermost last.
         hook_runner: None, or what module hooks are called through: `hook_runner(hook, *args)`.
+        autocast: None, or what casts an op's arguments: `autocast(row, args)`.
+        autocast_switches: what autocast is set to; see `_autocast`.
     """
 
     grad_enabled: bool = True
@@ -22,6 +24,8 @@ class _State(threading.local):
     anomaly: Any = None
     saved_hooks: tuple = ()
     hook_runner: Any = None
+    autocast: Any = None
+    autocast_switches: Any = None
 
 
 state = _State()

@@ -1,0 +1,81 @@
+"""The few names of torch's compiled half that Python code reaches for."""
+
+from torchcompat._C._names import (
+    DispatchKey,
+    DispatchKeySet,
+    Graph,
+    Node,
+    ScriptFunction,
+    TensorType,
+    Value,
+    _AutoDispatchBelowAutograd,
+    _ExcludeDispatchKeyGuard,
+    _get_accelerator,
+    _get_cpp_backtrace,
+    _get_privateuse1_backend_name,
+    _get_tracing_state,
+    _has_storage,
+    _is_torch_function_mode_enabled,
+    _jit_can_fuse_on_cpu,
+    _jit_can_fuse_on_gpu,
+    _jit_override_can_fuse_on_cpu,
+    _jit_override_can_fuse_on_gpu,
+    _jit_set_nvfuser_enabled,
+    _jit_set_nvfuser_guard_mode,
+    _jit_set_profiling_executor,
+    _jit_set_profiling_mode,
+    _jit_set_texpr_fuser_enabled,
+    _log_api_usage_once,
+)
+from torchcompat._device import device
+from torchcompat._dtype import dtype
+from torchcompat._memory_format import layout, memory_format
+from torchcompat._random import Generator
+from torchcompat._tensor import Size
+from torchcompat._tensor import Tensor as TensorBase
+from torchcompat.overrides import (
+    DisableTorchFunction,
+    DisableTorchFunctionSubclass,
+    _disabled_torch_function_impl,
+)
+
+_TensorBase = TensorBase
+
+__all__ = [
+    "DisableTorchFunction",
+    "DisableTorchFunctionSubclass",
+    "DispatchKey",
+    "DispatchKeySet",
+    "Generator",
+    "Graph",
+    "Node",
+    "ScriptFunction",
+    "Size",
+    "TensorBase",
+    "TensorType",
+    "Value",
+    "_AutoDispatchBelowAutograd",
+    "_ExcludeDispatchKeyGuard",
+    "_TensorBase",
+    "_disabled_torch_function_impl",
+    "_get_accelerator",
+    "_get_cpp_backtrace",
+    "_get_privateuse1_backend_name",
+    "_get_tracing_state",
+    "_has_storage",
+    "_is_torch_function_mode_enabled",
+    "_jit_can_fuse_on_cpu",
+    "_jit_can_fuse_on_gpu",
+    "_jit_override_can_fuse_on_cpu",
+    "_jit_override_can_fuse_on_gpu",
+    "_jit_set_nvfuser_enabled",
+    "_jit_set_nvfuser_guard_mode",
+    "_jit_set_profiling_executor",
+    "_jit_set_profiling_mode",
+    "_jit_set_texpr_fuser_enabled",
+    "_log_api_usage_once",
+    "device",
+    "dtype",
+    "layout",
+    "memory_format",
+]

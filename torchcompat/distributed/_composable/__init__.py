@@ -1,0 +1,9 @@
+"""`torch.distributed._composable`: names for imports."""
+
+from torchcompat._absent import fill
+
+fill(
+    globals(),
+    "there is one process; JAX spreads one program over devices (jax.sharding)",
+    functions="checkpoint replicate fully_shard",
+)

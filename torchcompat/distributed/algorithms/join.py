@@ -1,0 +1,9 @@
+"""`torch.distributed.algorithms.join`: names for imports."""
+
+from torchcompat._absent import fill
+
+fill(
+    globals(),
+    "there is one process; JAX spreads one program over devices (jax.sharding)",
+    classes="Join JoinHook Joinable",
+)

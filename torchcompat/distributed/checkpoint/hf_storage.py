@@ -1,0 +1,9 @@
+"""`torch.distributed.checkpoint.hf_storage`: names for imports."""
+
+from torchcompat._absent import fill
+
+fill(
+    globals(),
+    "there is one process; JAX spreads one program over devices (jax.sharding)",
+    classes="HuggingFaceStorageReader HuggingFaceStorageWriter",
+)

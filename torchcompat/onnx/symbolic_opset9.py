@@ -1,0 +1,8 @@
+"""Symbolic functions of ONNX opset 9, which only an exporter calls."""
+
+from torchcompat._absent import fill
+from torchcompat.onnx._names import WHY
+
+fill(
+    globals(), WHY, functions="select squeeze unsqueeze masked_fill softmax dropout expand reshape"
+)
