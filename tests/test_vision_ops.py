@@ -135,6 +135,26 @@ def test_deform_conv2d_gradients():
         np.testing.assert_allclose((part.grad.numpy() * step).sum(), slope, rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "name, args, more",
+    [
+        ("roi_align", (0.5, 2, 2), (2, True)),
+        ("ps_roi_align", (0.5, 2, 2, 2), ()),
+        ("roi_pool", (0.5, 2, 2), ()),
+        ("ps_roi_pool", (0.5, 2, 2), ()),
+    ],
+)
+def test_backward_ops_are_the_gradients(name, args, more):
+    x, rois = torch.tensor(IMAGE, requires_grad=True), torch.tensor(ROIS)
+    results = getattr(vision, name)(x, rois, *args, *more)
+    out, *rest = results if isinstance(results, tuple) else (results,)
+    grad = torch.tensor(RNG.standard_normal(tuple(out.shape)), dtype=torch.float32)
+    out.backward(grad)
+    backward = getattr(vision, f"_{name}_backward")
+    found = backward(grad, rois, *rest, *args, *IMAGE.shape, *more)
+    np.testing.assert_allclose(found, x.grad, **TOLERANCE)
+
+
 def _boxes(count):
     corner = RNG.random((count, 2)) * 50
     return np.concatenate([corner, corner + RNG.random((count, 2)) * 30], 1).astype(np.float32)

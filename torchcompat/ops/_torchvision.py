@@ -12,6 +12,7 @@ from torchcompat._tensor import Tensor, ops, wrap
 from torchcompat._tensor._counting import values_of
 from torchcompat._tensor._dispatch import lifted
 from torchcompat._tensor._place import put
+from torchcompat.ops._torchvision_backward import BACKWARD
 
 
 def _known(tensor: Tensor) -> bool:
@@ -132,5 +133,6 @@ FUNCTIONS = {
     "ps_roi_pool": ps_roi_pool,
     "deform_conv2d": ops.deform_conv2d,
     "_cuda_version": _cuda_version,
+    **BACKWARD,
     **{name: _absent(name) for name in ("qnms", "qroi_align", "box_iou_rotated")},
 }
