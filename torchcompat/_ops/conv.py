@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 
 from jax import lax
-from jax import numpy as jnp
 
+from torchcompat._ops import _conv_cpu
+from torchcompat._ops._common import wide
 from torchcompat._ops._errors import cpp_name, require_kernel, scalar, sizes
 from torchcompat._ops._registry import Array, op
 
@@ -72,7 +72,7 @@ def _conv_nd(n: int, input, weight, bias, stride, padding, dilation, groups) -> 
     pads = _pads(padding, n, spatial, stride, dilation, kernel)
     _check(input, weight, bias, groups, stride, pads, dilation)
     out = correlate(input, weight, stride, pads, dilation, groups)
-    return out if bias is None else out + bias.reshape(-1, *(1,) * n)
+    return add_bias(out, bias)
 
 
 def spatial_rank(weight: Array) -> int:
@@ -200,50 +200,36 @@ def correlate(
         pads: `(before, after)` of each dimension; negative ones take elements away.
         spread: steps at which the input's elements lie, zeros between them; 1 by default.
     """
-    spread = spread or (1,) * len(stride)
+    spread = tuple(spread or (1,) * len(stride))
+    how = _conv_cpu.Geometry(tuple(stride), pads, tuple(dilation), groups)
 
-    def general(x: Array, weight: Array) -> Array:
+    def general(x: Array, weight: Array, how: _conv_cpu.Geometry = how, spread=None) -> Array:
         return lax.conv_general_dilated(
             x,
             weight,
-            stride,
-            pads,
+            how.stride,
+            how.pads,
             lhs_dilation=spread,
-            rhs_dilation=dilation,
-            feature_group_count=groups,
+            rhs_dilation=how.dilation,
+            feature_group_count=how.groups,
             precision=lax.Precision.HIGHEST,
         )
 
-    def shifted(x: Array, weight: Array) -> Array:
-        return _depthwise(x, weight, stride, pads, dilation, spread)
+    def native(x: Array, weight: Array) -> Array:
+        return general(x, weight, spread=spread)
 
-    if groups == 1 or weight.shape[1] != 1:
-        return general(x, weight)
-    return lax.platform_dependent(x, weight, cpu=shifted, default=general)
+    def on_cpu(x: Array, weight: Array) -> Array:
+        if max(spread) > 1:
+            return _conv_cpu.spread_correlate(x, weight, how, spread, general)
+        return _conv_cpu.correlate(x, weight, how, general)
 
-
-def _depthwise(x: Array, weight: Array, stride, pads, dilation, spread) -> Array:
-    """One input channel an output channel, as a sum of shifted products.
-
-    XLA's CPU path takes 3 to 40 times as long for such a convolution (jax 0.10.2). The barrier
-    keeps it from computing the padding again for each shift.
-    """
-    x = jnp.repeat(x, weight.shape[0] // x.shape[1], axis=1)
-    widths = [(before, after, step - 1) for (before, after), step in zip(pads, spread)]
-    x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), (0, 0, 0), *widths])
-    x = lax.optimization_barrier(x)
-    total = None
-    for tap in itertools.product(*map(range, weight.shape[2:])):
-        one = weight[(slice(None), 0, *tap)].reshape(1, -1, *(1,) * len(tap))
-        product = _shift(x, tap, weight.shape[2:], stride, dilation) * one
-        total = product if total is None else total + product
-    return total
+    if groups == 1 and max(spread) == 1:
+        return native(x, weight)
+    return lax.platform_dependent(x, weight, cpu=on_cpu, default=native)
 
 
-def _shift(x: Array, tap, kernel, stride, dilation) -> Array:
-    """What kernel element `tap` sees at each output position."""
-    starts, ends = [0, 0], list(x.shape[:2])
-    for size, t, k, d in zip(x.shape[2:], tap, kernel, dilation):
-        starts.append(t * d)
-        ends.append(t * d + size - d * (k - 1))
-    return lax.slice(x, starts, ends, (1, 1, *stride))
+def add_bias(out: Array, bias: Array | None) -> Array:
+    """`out + bias` over dimension 1; half types by way of float32, for the sum that is its gradient."""
+    if bias is None:
+        return out
+    return (wide(out) + wide(bias).reshape(-1, *(1,) * (out.ndim - 2))).astype(out.dtype)

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from jax import lax
 from jax import numpy as jnp
 
+from torchcompat._ops._common import wide
 from torchcompat._ops._errors import not_implemented, scalar, sizes
 from torchcompat._ops._registry import Array, op
-from torchcompat._ops.conv import check_types, correlate, per_dimension, spatial_rank
+from torchcompat._ops.conv import add_bias, check_types, correlate, per_dimension, spatial_rank
 
 _DOCUMENTATION = """Transposed convolution: the gradient of `conv{n}d` with regard to its input.
 
@@ -69,7 +70,7 @@ def _transpose_nd(n: int, input, weight, bias, groups: int, geometry) -> Array:
     ]
     kernel = _turned(weight, groups)
     out = correlate(input, kernel, (1,) * n, around, gaps, groups, spread=steps)
-    return out if bias is None else out + bias.reshape(-1, *(1,) * n)
+    return add_bias(out, bias)
 
 
 def _geometry_types(n: int, geometry: tuple) -> tuple:
@@ -207,7 +208,7 @@ def conv_tbc(input: Array, weight: Array, bias: Array, pad: int = 0) -> Array:
         dimension_numbers=("WNC", "WIO", "WNC"),
         precision=lax.Precision.HIGHEST,
     )
-    return out + bias
+    return (wide(out) + wide(bias)).astype(out.dtype)
 
 
 def _check_tbc(input: Array, weight: Array, bias: Array) -> None:
