@@ -1,12 +1,13 @@
-"""Writes `torchcompat/_ops/_bessel_tables.py`: Chebyshev coefficients of the Bessel and Airy functions.
+"""Writes `torchcompat/_ops/_bessel_tables.py`: coefficients of the special functions that JAX lacks.
 
-Each table interpolates a function that is smooth on an interval, at 40 digits, and is cut where its
-coefficients fall below double precision. It needs mpmath, which is no dependency of torchcompat.
+Each Chebyshev table interpolates a function that is smooth on an interval, at 60 digits, and is cut
+where its coefficients fall below double precision. It needs mpmath, which torchcompat does not.
 
     python scripts/bessel_tables.py
 """
 
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import mpmath as mp
@@ -81,6 +82,46 @@ def decay(order: int) -> Callable:
     return f
 
 
+def growth(order: int) -> Callable:
+    """I(x) without its exponential, times the root of x, over 8 / x."""
+
+    def f(u):
+        x = 8 / max(u, mp.mpf(10) ** -6)
+        return mp.besseli(order, x) * mp.exp(-x) * mp.sqrt(x)
+
+    return f
+
+
+def erfcx(y):
+    """exp(x ** 2) erfc(x) / y over y = 4 / (4 + x); so scaled it does not vanish far out."""
+    x = 4 / max(y, mp.mpf(10) ** -12) - 4
+    if x > 1000:
+        terms = [(-1) ** k * mp.fac2(2 * k - 1) / (2 * x * x) ** k for k in range(12)]
+        return mp.fsum(terms) * (x + 4) / (4 * x * mp.sqrt(mp.pi))
+    return mp.exp(x * x) * mp.erfc(x) * (x + 4) / 4
+
+
+def temme(orders: int, terms: int) -> list[tuple[float, ...]]:
+    """Taylor coefficients of C[k](eta) in Temme's expansion of the incomplete gamma function.
+
+    Source: N. M. Temme, "The asymptotic expansion of the incomplete gamma functions", 1979.
+    """
+    count = terms + 2 * orders + 2
+    # mu(eta) with eta ** 2 / 2 = mu - log(1 + mu): from mu mu' = eta (1 + mu).
+    mu = [Fraction(0), Fraction(1)]
+    for n in range(2, count + 2):
+        known = sum(mu[i] * mu[n + 1 - i] * (n + 1 - i) for i in range(2, n))
+        mu.append((mu[n - 1] - known) / (n + 1))
+    inverse = [Fraction(1)]  # of mu / eta
+    for n in range(1, count):
+        inverse.append(-sum(mu[i + 1] * inverse[n - i] for i in range(1, n + 1)))
+    rows = [inverse[1:]]
+    for _ in range(orders - 1):
+        last = rows[-1]
+        rows.append([(n + 2) * last[n + 2] - last[1] * rows[0][n] for n in range(len(last) - 2)])
+    return [tuple(float(c) for c in row[:terms]) for row in rows]
+
+
 def even(f: Callable) -> Callable:
     """A function of x as one of x ** 2, kept off the removable hole at 0."""
     return lambda z: f(mp.sqrt(max(z, mp.mpf(10) ** -40)))
@@ -108,6 +149,11 @@ TABLES = {
         0,
         4,
     ),
+    "I0E_NEAR": (lambda x: mp.besseli(0, x) * mp.exp(-x), 0, 8),
+    "I1E_NEAR": (lambda x: mp.besseli(1, x) * mp.exp(-x) / (x or 1) or mp.mpf(0.5), 0, 8),
+    "I0E_FAR": (growth(0), 0, 1),
+    "I1E_FAR": (growth(1), 0, 1),
+    "ERFCX": (erfcx, 0, 1),
     "K0_FAR": (decay(0), 0, 1),
     "K1_FAR": (decay(1), 0, 1),
     "AIRY_NEGATIVE": (mp.airyai, -5.5, -2),
@@ -122,6 +168,7 @@ def main() -> None:
     lines = ['"""Chebyshev coefficients; `scripts/bessel_tables.py` writes this file."""', ""]
     for name, (f, low, high) in TABLES.items():
         lines += [f"{name} = (", *(f"    {c!r}," for c in coefficients(f, low, high)), ")"]
+    lines += ["TEMME = (", *(f"    {row!r}," for row in temme(9, 20)), ")"]
     TARGET.write_text("\n".join(lines) + "\n")
 
 

@@ -160,8 +160,4 @@ NOT_TRACED = (
         "normal normal/number_mean bernoulli rand_like randn_like randint_like multinomial",
     )
     | _rows("is not a function of arrays", "resize_ zero_ __getitem__ linalg.pinv/singular")
-    | _rows(
-        "JAX lowers the double-precision series outside of our 64-bit scope",
-        "i0 special.i0e igamma igammac",
-    )
 )

@@ -5,29 +5,21 @@ They are computed in double precision: the oscillating ones lose digits at large
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 
 import jax
 from jax import numpy as jnp
-from jax.scipy import special as jsp
 
 from torchcompat._ops import _bessel_tables as tables
 from torchcompat._ops._common import float_input
-from torchcompat._ops._pointwise import register, reject
+from torchcompat._ops._expansions import chebyshev as _series
+from torchcompat._ops._pointwise import float_unary, register, reject
 from torchcompat._ops._registry import Array
 
 _NEAR = 8.0  # where J and Y turn to their asymptotic form
 _AIRY_FAR = 5.5
-
-
-def _series(table: tuple, x: jax.Array, low: float, high: float) -> jax.Array:
-    """The Chebyshev expansion over [low, high] at `x`, by Clenshaw's recurrence."""
-    t = (jnp.clip(x, low, high) - low) * (4 / (high - low)) - 2
-    last = before = jnp.zeros_like(t)
-    for c in reversed(table[1:]):
-        last, before = t * last - before + c, last
-    return t / 2 * last - before + table[0]
 
 
 def _oscillation(order: int, x: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -107,10 +99,63 @@ def _spherical(x: jax.Array) -> jax.Array:
     return jnp.where(jnp.isinf(x), 0, jnp.sinc(x / math.pi))
 
 
-def _i(order: int, x: jax.Array) -> jax.Array:
-    found = (jsp.i0, jsp.i1)[order](x)
-    return jnp.where(jnp.isinf(x), jnp.nan, found)
+def _wave(order: int, x: jax.Array) -> jax.Array:
+    """I(x) without its exponential."""
+    size = jnp.abs(x)
+    near = _series((tables.I0E_NEAR, tables.I1E_NEAR)[order], size, 0, _NEAR)
+    away = jnp.maximum(size, _NEAR)
+    far = _series((tables.I0E_FAR, tables.I1E_FAR)[order], _NEAR / away, 0, 1) / jnp.sqrt(away)
+    if order == 1:
+        near, far = near * x, far * jnp.sign(x)
+    return jnp.where(size <= _NEAR, near, far)
 
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _scaled(order: int, x: jax.Array) -> jax.Array:
+    """`exp(-|x|) I(x)`, in the type of `x`."""
+    return _wave(order, x.astype(jnp.float64)).astype(x.dtype)
+
+
+@_scaled.defjvp
+def _scaled_jvp(order: int, primals: tuple, tangents: tuple) -> tuple:
+    (x,), (step,) = primals, tangents
+    value = _scaled(order, x)
+    return value, step * (_scaled_slope(order, x) - jnp.sign(x) * value)
+
+
+def _scaled_slope(order: int, x: jax.Array) -> jax.Array:
+    """`exp(-|x|)` times the slope of I."""
+    if order == 0:
+        return _scaled(1, x)
+    tiny = jnp.abs(x) < jnp.finfo(x.dtype).eps
+    return jnp.where(tiny, 0.5, _scaled(0, x) - _scaled(1, x) / jnp.where(tiny, 1, x))
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _grown(order: int, x: jax.Array) -> jax.Array:
+    """I(x). The exponential is taken in the type of `x`, so that it overflows where torch's does."""
+    return jnp.where(x == 0, 1.0 - order, jnp.exp(jnp.abs(x)) * _scaled(order, x))
+
+
+@_grown.defjvp
+def _grown_jvp(order: int, primals: tuple, tangents: tuple) -> tuple:
+    (x,), (step,) = primals, tangents
+    return _grown(order, x), step * jnp.exp(jnp.abs(x)) * _scaled_slope(order, x)
+
+
+def _lost_at_infinity(order: int, x: jax.Array) -> jax.Array:
+    return jnp.where(jnp.isinf(x), jnp.nan, _grown(order, x))
+
+
+def _i(order: int) -> str:
+    return f"The modified Bessel function of the first kind, order {order}."
+
+
+_GROWING = ("torch", "method", "inplace", "special")
+float_unary("i0", functools.partial(_grown, 0), _i(0), _GROWING)
+float_unary("i1", functools.partial(_grown, 1), _i(1), ("special",))
+float_unary("i0e", functools.partial(_scaled, 0), "`exp(-|x|) * i0(x)`.", ("special",))
+float_unary("i1e", functools.partial(_scaled, 1), "`exp(-|x|) * i1(x)`.", ("special",))
 
 _TABLE: dict[str, tuple[Callable, str]] = {
     "airy_ai": (_airy, "The Airy function Ai."),
@@ -118,14 +163,6 @@ _TABLE: dict[str, tuple[Callable, str]] = {
     "bessel_j1": (lambda x: _j(1, x), "The Bessel function of the first kind, order 1."),
     "bessel_y0": (lambda x: _y(0, x), "The Bessel function of the second kind, order 0."),
     "bessel_y1": (lambda x: _y(1, x), "The Bessel function of the second kind, order 1."),
-    "modified_bessel_i0": (
-        lambda x: _i(0, x),
-        "The modified Bessel function of the first kind, order 0.",
-    ),
-    "modified_bessel_i1": (
-        lambda x: _i(1, x),
-        "The modified Bessel function of the first kind, order 1.",
-    ),
     "modified_bessel_k0": (
         lambda x: _k(0, x, False),
         "The modified Bessel function of the second kind, order 0.",
@@ -149,5 +186,18 @@ def _register(name: str, compute: Callable, doc: str) -> None:
     register(run, name, doc, ("special",), differentiable=False)
 
 
+def _register_first_kind(order: int) -> None:
+    name = f"modified_bessel_i{order}"
+
+    def run(input: Array) -> Array:
+        x = float_input(input)
+        reject(f"{name}_cpu", x, complexes=True, halves=True)
+        return _lost_at_infinity(order, x)
+
+    register(run, name, _i(order), ("special",), differentiable=False)
+
+
+_register_first_kind(0)
+_register_first_kind(1)
 for _name, (_compute, _doc) in _TABLE.items():
     _register(_name, _compute, _doc)

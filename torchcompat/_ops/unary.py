@@ -197,9 +197,9 @@ def logit(input: Array, eps: float | None = None) -> Array:
 def angle(input: Array) -> Array:
     """The angle of each element in the complex plane; 0 or pi for real ones."""
     x = float_input(input)
-    return (
-        jnp.where(jnp.isnan(x), x, jnp.angle(x)) if dtype_of(x).is_floating_point else jnp.angle(x)
-    )
+    if not dtype_of(x).is_floating_point:
+        return jnp.angle(x)
+    return jnp.where(jnp.isnan(x), x, jnp.where(x < 0, math.pi, 0).astype(x.dtype))
 
 
 def _parts(first: Array, second: Array) -> None:
