@@ -8,12 +8,14 @@ from typing import Any as _Any
 from torchcompat import _einops as _einops
 from torchcompat import _ops as _ops
 from torchcompat import autograd as autograd
+from torchcompat import fft as fft
 from torchcompat import func as func
 from torchcompat import linalg as linalg
 from torchcompat import nn as nn
 from torchcompat import optim as optim
 from torchcompat import random as random
 from torchcompat import serialization as serialization
+from torchcompat import signal as signal
 from torchcompat import special as special
 from torchcompat import utils as utils
 from torchcompat._checks import *
@@ -45,6 +47,7 @@ from torchcompat._tensor import Size as Size
 from torchcompat._tensor import Tensor as Tensor
 from torchcompat._tensor import _copying as _copying
 from torchcompat._tensor import _operators as _operators
+from torchcompat._tensor._aten import *
 from torchcompat._tensor._autograd import enable_grad as enable_grad
 from torchcompat._tensor._autograd import inference_mode as inference_mode
 from torchcompat._tensor._autograd import is_grad_enabled as is_grad_enabled
@@ -57,9 +60,13 @@ from torchcompat._tensor._counting import *
 from torchcompat._tensor._creation import *
 from torchcompat._tensor._faces import FUNCTIONS as _FUNCTIONS
 from torchcompat._tensor._factory import *
+from torchcompat._tensor._foreach import *
+from torchcompat._tensor._histograms import *
 from torchcompat._tensor._indexing import *
 from torchcompat._tensor._linalg import *
+from torchcompat._tensor._lowrank import *
 from torchcompat._tensor._memory import *
+from torchcompat._tensor._native import *
 from torchcompat._tensor._overloads import *
 from torchcompat._tensor._print import *
 from torchcompat._tensor._properties import *
@@ -68,7 +75,9 @@ from torchcompat._tensor._shaping import *
 from torchcompat._tensor._splitting import *
 from torchcompat._tensor._steps import *
 from torchcompat._tensor._storage import *
+from torchcompat._tensor._twins import *
 from torchcompat._tensor._types import *
+from torchcompat._tensor._windows import *
 from torchcompat.amp import GradScaler as GradScaler
 from torchcompat.amp import autocast as autocast
 from torchcompat.amp._switches import *
@@ -95,8 +104,8 @@ _einops.install()
 
 # Parts that are loaded when they are first asked for: `torch.jit`, `torch.cuda` ...
 _PARTS = frozenset(
-    """_C _dynamo _jit_internal _utils accelerator amp ao backends compiler cpu cuda distributed export fx
-    futures hub jit library masked mps mtia multiprocessing nested onnx ops overrides profiler
+    """_C _dynamo _jit_internal _utils accelerator amp ao backends compiler cpu cuda distributed export
+    functional futures fx hub jit library masked mps mtia multiprocessing nested onnx ops overrides profiler
     quantization sparse testing torch_version types version xpu""".split()
 )
 

@@ -1,5 +1,6 @@
 """The few names of torch's compiled half that Python code reaches for."""
 
+from torchcompat._C import _fft, _linalg, _nn, _special
 from torchcompat._C._names import (
     DispatchKey,
     DispatchKeySet,
@@ -58,6 +59,7 @@ __all__ = [
     "_ExcludeDispatchKeyGuard",
     "_TensorBase",
     "_disabled_torch_function_impl",
+    "_fft",
     "_get_accelerator",
     "_get_cpp_backtrace",
     "_get_privateuse1_backend_name",
@@ -73,7 +75,10 @@ __all__ = [
     "_jit_set_profiling_executor",
     "_jit_set_profiling_mode",
     "_jit_set_texpr_fuser_enabled",
+    "_linalg",
     "_log_api_usage_once",
+    "_nn",
+    "_special",
     "device",
     "dtype",
     "layout",

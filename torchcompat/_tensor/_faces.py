@@ -6,6 +6,7 @@ argument names and defaults and cost one Python call.
 
 from __future__ import annotations
 
+import types
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -251,14 +252,25 @@ def build(rows: Iterable[Row]) -> dict[str, dict[str, Callable]]:
     return faces
 
 
+def twin(function: Any, name: str) -> Callable:
+    """The same function as an object of its own, for another name: torch has two as well."""
+    same = types.FunctionType(
+        function.__code__, function.__globals__, name, function.__defaults__, function.__closure__
+    )
+    same.__kwdefaults__, same.__doc__ = function.__kwdefaults__, function.__doc__
+    same.__qualname__, same.__module__ = name, function.__module__
+    return same
+
+
 def _place(row: Row, made: dict[str, Any], faces: dict[str, dict[str, Callable]]) -> None:
     plain = _titled(made[f"f_{row.name}"], row.name, row)
     titles = (row.name, *row.aliases)
     for face in row.faces - {"method", "inplace"}:
         functional = made.get(f"p_{row.name}") if face == "functional" else None
         one = plain if functional is None else _titled(functional, row.name, row, face)
-        shown = [title.removeprefix(f"{face}_") for title in titles]
-        faces.setdefault(face, {}).update(dict.fromkeys(shown, one))
+        for title in titles:
+            shown = title.removeprefix(f"{face}_")
+            faces.setdefault(face, {})[shown] = one if title == row.name else twin(one, title)
     if "method" in row.faces:
         for title in titles:
             setattr(Tensor, title, plain)
@@ -269,7 +281,9 @@ def _place(row: Row, made: dict[str, Any], faces: dict[str, dict[str, Callable]]
             for title in titles:
                 setattr(Tensor, f"{title}_", inplace)
         for face in row.faces & {"torch", "functional"}:
-            faces.setdefault(face, {}).update({f"{title}_": inplace for title in titles})
+            for title in titles:
+                same = inplace if title == row.name else twin(inplace, f"{title}_")
+                faces.setdefault(face, {})[f"{title}_"] = same
 
 
 _dtype.on_default_changed += [forget_executables, epoch.advance]

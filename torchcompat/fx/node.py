@@ -60,6 +60,7 @@ def _find_module_of_method(orig_method: Callable) -> str:
 
 def _in_torch_terms(text: str) -> str:
     """A type's or object's text with our module names as torch's."""
+    text = text.replace("torchcompat.ported.", "")
     text = re.sub(r"\btorchcompat\.((?:_\w+\.)+)(?=[A-Za-z])", "torch.", text)
     return re.sub(r"\btorchcompat\.", "torch.", text)
 

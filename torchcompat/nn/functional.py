@@ -11,6 +11,7 @@ from typing import Any as _Any
 from torchcompat import _ops as _ops
 from torchcompat._tensor._choosing import one_hot
 from torchcompat._tensor._faces import FUNCTIONS as _FUNCTIONS
+from torchcompat._tensor._faces import twin as _twin
 from torchcompat._tensor.ops import sigmoid, tanh
 from torchcompat.nn import _reduction as _Reduction
 from torchcompat.nn._functional.activation import (
@@ -122,6 +123,10 @@ from torchcompat.nn._functional.unpooling import (
 
 for _name, _function in _FUNCTIONS["functional"].items():
     globals().setdefault(_name, _function)
+# Functions that torch has twice, once in Python: what traces calls tells them apart.
+for _name in ("layer_norm", "rms_norm", "sigmoid", "tanh"):
+    globals()[_name] = _twin(globals()[_name], _name)
+    globals()[_name].__module__ = __name__
 del _name, _function
 _threshold = _FUNCTIONS["functional"]["threshold"]
 
