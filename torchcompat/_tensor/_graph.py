@@ -34,7 +34,7 @@ def marked(tensors: list[Tensor]) -> tuple[list[Tensor], Node | None]:
     if not (state.grad_enabled and any(t.requires_grad for t in tensors)):
         return tensors, None
     node = Node(_MARK, [tuple(map(_form, tensors))], [], tensors)
-    aliases = [_same(t) for t in tensors]
+    aliases = [same_storage(t) for t in tensors]
     for i, (box, tensor) in enumerate(zip(aliases, tensors)):
         if tensor.requires_grad:
             node.made(box, i, tuple(tensor.shape), tensor._cell.value.dtype)
@@ -45,7 +45,7 @@ def _form(tensor: Tensor) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(tuple(tensor.shape), tensor._cell.value.dtype)
 
 
-def _same(tensor: Tensor) -> Tensor:
+def same_storage(tensor: Tensor) -> Tensor:
     """Another tensor over the same storage and layout, with no history."""
     twin = Tensor.__new__(Tensor)
     twin._cell, twin._layout = tensor._cell, tensor._layout

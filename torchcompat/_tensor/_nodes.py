@@ -108,7 +108,7 @@ class GraphNode:
         return add_hook(self.hung().before, fn)
 
     def __repr__(self) -> str:
-        return f"<{self.name()} object at {hex(id(self))}>"
+        return f"<{type(self).__name__} object at {hex(id(self))}>"
 
 
 class Node(GraphNode):

@@ -88,13 +88,17 @@ class Mark:
         maker = node if self.result else None if tensor is None else tensor.grad_fn
         if maker is not None:
             number = 0 if tensor is None else tensor.output_nr
-            origin = f", which is output {number} of {maker.name().removesuffix('Backward0')},"
+            origin = f", which is output {number} of {_short(maker)},"
         kind = _dtype.scalar_name(_dtype.from_numpy(cell.value.dtype))
         raise RuntimeError(
             "one of the variables needed for gradient computation has been modified by an inplace "
             f"operation: [torch.{kind}Tensor {list(held.shape)}]{origin} is at version "
             f"{cell.version - cell.unseen}; expected version {self.version} instead. {_hint()}"
         )
+
+
+def _short(node: Any) -> str:
+    return node.name().removesuffix("0").removesuffix("Backward")
 
 
 def _hint() -> str:

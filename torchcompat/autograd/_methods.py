@@ -1,0 +1,71 @@
+"""What autograd attaches to Tensor: `backward` and hooks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torchcompat._tensor import Tensor
+from torchcompat._tensor._nodes import Accumulate, accumulator, add_hook, edge_of
+from torchcompat.autograd._passes import backward
+from torchcompat.utils.hooks import RemovableHandle
+
+
+def _backward(
+    self: Tensor,
+    gradient: Tensor | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Any = None,
+) -> None:
+    """Adds the gradient of this tensor to the `.grad` of every leaf. See `autograd.backward`."""
+    backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+
+
+def _add_hook(tensor: Tensor, hook: Callable) -> RemovableHandle:
+    edge = edge_of(tensor)
+    if edge is None:
+        raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+    handle = add_hook(edge.node.hooks_of(edge.output), hook)
+    if isinstance(edge.node, Accumulate):
+        # The leaf keeps its node, and so its hooks, alive.
+        tensor.__dict__["_accumulator"] = edge.node
+    return handle
+
+
+def _register_hook(self: Tensor, hook: Callable) -> RemovableHandle:
+    """Calls `hook(gradient)` whenever this tensor's gradient is computed; a result replaces it."""
+    return _add_hook(self, hook)
+
+
+def _retain_grad(self: Tensor) -> None:
+    """Has this tensor's gradient kept in `.grad` although it is no leaf."""
+    if not self.requires_grad:
+        raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+    if self.is_leaf or self.__dict__.get("_retains_grad"):
+        return
+    self.__dict__["_retains_grad"] = True
+
+    def keep(gradient: Tensor) -> None:
+        before = self.grad
+        self._grad = gradient if before is None else before + gradient
+
+    edge = edge_of(self)
+    edge.node.hung().keepers[edge.output] = keep
+
+
+def _register_post_accumulate_grad_hook(self: Tensor, hook: Callable) -> RemovableHandle:
+    """Calls `hook(tensor)` after a gradient has been added to this leaf's `.grad`."""
+    if not self.requires_grad:
+        raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+    if not self.is_leaf:
+        raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+    node = self.__dict__["_accumulator"] = accumulator(self)
+    return add_hook(node.finished, hook)
+
+
+Tensor.backward = _backward
+Tensor.register_hook = _register_hook
+Tensor.retain_grad = _retain_grad
+Tensor.register_post_accumulate_grad_hook = _register_post_accumulate_grad_hook
+Tensor.retains_grad = property(lambda self: bool(self.__dict__.get("_retains_grad")))
