@@ -301,9 +301,9 @@ def nonzero_static(input: Array, *, size: int, fill_value: int = -1) -> Array:
     Args:
         fill_value: fills the rows that are left over.
     """
-    places = jnp.nonzero(input, size=size, fill_value=fill_value) if input.ndim else ()
-    return (
-        jnp.stack([cast(axis, int64) for axis in places], -1)
-        if places
-        else jnp.zeros((size, 0), np.int64)
-    )
+    if not input.ndim:
+        return jnp.zeros((size, 0), np.int64)
+    if not input.size:
+        return jnp.full((size, input.ndim), fill_value, np.int64)
+    places = jnp.nonzero(input, size=size, fill_value=fill_value)
+    return jnp.stack([cast(axis, int64) for axis in places], -1)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from torchcompat._tensor import Tensor
+from torchcompat._tensor._aten import ATEN
 from torchcompat._tensor._faces import FUNCTIONS
 from torchcompat.ops import _torchvision
 from torchcompat.ops._packets import DEFINED, OpNamespace, OpOverload, OpOverloadPacket
@@ -21,6 +22,8 @@ loaded_libraries: set[str] = set()
 
 def _aten(name: str) -> Callable | None:
     """An ATen op: a function of `torch` or its namespaces, or a method."""
+    if name in ATEN:
+        return ATEN[name]
     torch = sys.modules["torchcompat"]
     for place in (torch, torch.nn.functional):  # type: ignore[attr-defined]
         found = getattr(place, name, None)
