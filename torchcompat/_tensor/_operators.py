@@ -105,5 +105,4 @@ _attach("__pos__", lambda self: _call(ROWS["positive"], (self,)), "`+self`.")
 _attach("__abs__", lambda self: _call(ROWS["abs"], (self,)), "`abs(self)`.")
 # Python 2's names, which torch keeps.
 Tensor.__rdiv__, Tensor.__div__ = Tensor.__rtruediv__, Tensor.__truediv__
-Tensor.__idiv__, Tensor.__nonzero__ = Tensor.__itruediv__, Tensor.__bool__
-Tensor.__long__ = Tensor.__int__
+Tensor.__idiv__ = Tensor.__itruediv__
