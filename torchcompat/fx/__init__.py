@@ -17,6 +17,7 @@ from torchcompat.fx.node import Node as Node
 from torchcompat.fx.node import has_side_effect as has_side_effect
 from torchcompat.fx.node import map_arg as map_arg
 from torchcompat.fx.proxy import Proxy as Proxy
+from torchcompat.fx.subgraph_rewriter import replace_pattern as replace_pattern
 
 __all__ = [
     "CodeGen",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 import sys
 import types
 import typing
@@ -147,15 +148,23 @@ class CodeGen:
     def _gen_python_code(
         self, nodes: Iterable[Node], root_module: str, namespace: _Namespace, **options: Any
     ) -> PythonCode:
-        return _Writer(self, list(nodes), root_module, namespace).written()
+        verbose = bool(options.get("verbose"))
+        return _Writer(self, list(nodes), root_module, namespace, verbose).written()
 
 
 class _Writer:
     """Writes the source of one graph."""
 
     def __init__(
-        self, codegen: CodeGen, nodes: list[Node], root: str, namespace: _Namespace
+        self,
+        codegen: CodeGen,
+        nodes: list[Node],
+        root: str,
+        namespace: _Namespace,
+        verbose: bool,
     ) -> None:
+        self.verbose = verbose
+        self.stack: str | None = None
         self.codegen, self.nodes, self.root, self.namespace = codegen, nodes, root, namespace
         self.globals: dict[str, Any] = {}
         self.wrapped: dict[str, None] = {}
@@ -185,6 +194,8 @@ class _Writer:
         for line in "".join(self.body).lstrip("\n").split("\n"):
             if line.startswith("# COUNTER: "):
                 current = int(line.removeprefix("# COUNTER: "))
+                continue
+            if not line and not lines:
                 continue
             lines.append("    " + line)
             numbers[len(lines)] = current
@@ -230,11 +241,25 @@ class _Writer:
             self.placeholder(node)
             return
         else:
+            if self.verbose:
+                self.place(node)
             kind = "" if node.type is None else f" : {self.type_repr(node.type)}"
             self.body.append(self.statement(node, f"{node!r}{kind} = "))
             self.forget(node)
             return
         self.body.append("\n")
+
+    def place(self, node: Node) -> None:
+        """A comment that says which line the nodes from here on come from."""
+        if self.stack == (node.stack_trace or ""):
+            return
+        self.stack = node.stack_trace or ""
+        found = re.findall(r'File "(.+)", line (\d+), in (.+)\n\s*(.*)', self.stack)
+        if not found:
+            self.body.append("\n# No stacktrace found for following nodes\n")
+            return
+        file, number, name, code = found[-1]
+        self.body.append(f"\n# File: {file}:{number} in {name}, code: {code}\n")
 
     def placeholder(self, node: Node) -> None:
         kind = "" if node.type is None else f" : {self.type_repr(node.type)}"

@@ -132,7 +132,7 @@ class Graph:
             target: for `call_function`, `call_method` and the others: only nodes with this target.
         """
         if op == "call_function" and target is None:
-            return [n for n in self.nodes if n.op == op]
+            raise AssertionError("target must not be None for call_function op")
         return [n for n in self.nodes if n.op == op and (target is None or n.target == target)]
 
     # -- adding ------------------------------------------------------------------------------------

@@ -355,13 +355,9 @@ class GraphModule(nn.Module):
 
     def print_readable(self, print_output: bool = True, **options: Any) -> str:
         """The generated code as the source of a class, submodules that are GraphModules included."""
-        body = self._graph.python_code("self").src.lstrip("\n").rstrip()
-        note = "" if any(n.stack_trace for n in self.graph.nodes) else _NO_TRACE
-        head, _, rest = body.partition("\n")
-        lines = [f"class {self._get_name()}(torch.nn.Module):", f"    {head}"]
-        lines += [note] if note else []
-        lines += [f"    {line}" if line.strip() else "" for line in rest.split("\n")]
-        text = "\n".join(lines) + "\n"
+        body = self._graph.python_code("self", verbose=True).src.strip()
+        lines = [f"    {line}" if line.strip() else "" for line in body.split("\n")]
+        text = f"class {self._get_name()}(torch.nn.Module):\n" + "\n".join(lines) + "\n"
         for child in self.children():
             if isinstance(child, GraphModule):
                 inner = child.print_readable(False)
@@ -399,7 +395,6 @@ class GraphModule(nn.Module):
         (folder / "__init__.py").write_text(f"from .module import {module_name}\n")
 
 
-_NO_TRACE = "        # No stacktrace found for following nodes"
 _DERIVED = ("_tc_static", "_tc_described", "_tc_version", "_compiled_call_impl")
 _KEPT = (
     "_state_dict_hooks",

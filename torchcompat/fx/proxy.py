@@ -198,13 +198,20 @@ def _key(k: Any) -> Any:
     return k
 
 
+_OURS = ("/torchcompat/_overrides.py", "/torchcompat/nn/modules/_call.py")
+
+
 def _user_stack() -> str:
-    """The Python stack of the traced code, without ours."""
-    frames = [
-        one for one in traceback.extract_stack() if "/torchcompat/fx/" not in one.filename
-        and not one.filename.endswith(("/torchcompat/_overrides.py", "/nn/modules/_call.py"))
-    ]  # fmt: skip
-    return "".join(traceback.StackSummary.from_list(frames).format()).strip()
+    """The Python stack of the traced code, from the traced function on."""
+    frames = traceback.extract_stack()
+    starts = [i for i, one in enumerate(frames) if one.name == "trace" and _is_fx(one)]
+    frames = traceback.StackSummary.from_list(frames[starts[-1] + 1 :] if starts else frames)
+    kept = [f for f in frames if not _is_fx(f) and not f.filename.endswith(_OURS)]
+    return "".join(traceback.StackSummary.from_list(kept).format()).strip()
+
+
+def _is_fx(frame: traceback.FrameSummary) -> bool:
+    return "/torchcompat/fx/" in frame.filename
 
 
 @compatibility(is_backward_compatible=True)
