@@ -51,21 +51,3 @@ def flags(group: dict, names: Iterable[str]) -> frozenset[str]:
 def _set(value: Any) -> bool:
     # A tensor's value may not be known yet: the update is written so that zero changes nothing.
     return True if isinstance(value, Tensor) else bool(value)
-
-
-def settings(groups: Iterable[dict]) -> tuple:
-    """What a compiled step depends on, apart from the values of numbers: hashable and quick to make."""
-    return tuple(
-        tuple((name, _kind(value)) for name, value in group.items() if name != "params")
-        for group in groups
-    )
-
-
-def _kind(value: Any) -> Any:
-    if isinstance(value, (bool, str, type(None))):
-        return value
-    if isinstance(value, (int, float)):
-        return type(value).__name__, value != 0
-    if isinstance(value, (tuple, list)):
-        return tuple(map(_kind, value))
-    return id(value)

@@ -48,15 +48,16 @@ class Search:
         direction: the line's direction.
         start: the point at 0.
         tolerance: brackets that change parameters by less than this are not divided further.
+        most: rounds before the search settles for what it has.
     """
 
-    decrease, curvature, most = 1e-4, 0.9, 25
+    decrease, curvature = 1e-4, 0.9
 
     def __init__(
-        self, evaluate: Callable, direction: Tensor, start: Point, tolerance: float
+        self, evaluate: Callable, direction: Tensor, start: Point, tolerance: float, most: int
     ) -> None:
         self.evaluate, self.direction, self.start = evaluate, direction, start
-        self.tolerance = tolerance
+        self.tolerance, self.most = tolerance, most
         self.reach = direction.abs().max()
         self.evaluations = 0
         self.rounds = 0

@@ -7,6 +7,7 @@ from typing import Any
 
 from torchcompat._tensor import Tensor, ops
 from torchcompat._tensor._autograd import enable_grad, no_grad
+from torchcompat._tensor._state import state as modes
 from torchcompat.optim._line_search import Point, Search
 from torchcompat.optim._ruled import check_lr
 from torchcompat.optim.optimizer import Optimizer, ParamsT
@@ -90,7 +91,13 @@ class LBFGS(Optimizer):
 
         Raises:
             RuntimeError: `line_search_fn` is neither `strong_wolfe` nor None.
+            NotImplementedError: inside `torchcompat.compile`.
         """
+        if modes.capture is not None:
+            raise NotImplementedError(
+                "LBFGS.step() in a compiled function: what it does next depends on values; compile "
+                "the closure instead"
+            )
         with_grad = enable_grad()(closure)
         group, held = self.param_groups[0], self.state[self._params[0]]
         held.setdefault("func_evals", 0)
@@ -212,7 +219,8 @@ class _Run:
             return found
 
         start = Point(0, loss, gradient.clone(), slope)
-        line = Search(evaluate, self.direction, start, tolerance=1e-9)
+        most = self.group["max_eval"] - self.evaluations
+        line = Search(evaluate, self.direction, start, tolerance=1e-9, most=most)
         found = line.run(self.t)
         self.t = found.t
         optimizer._add_grad(self.t, self.direction)
