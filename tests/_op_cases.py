@@ -57,10 +57,12 @@ def _named(function: Callable) -> Callable:
         (torchcompat, torch),
         (torchcompat.special, torch.special),
         (torchcompat.linalg, torch.linalg),
+        (torchcompat.fft, torch.fft),
+        (torchcompat.signal.windows, torch.signal.windows),
     ):
         for title in (
             name,
-            name.removeprefix("linalg_").removeprefix("special_"),
+            name.removeprefix("linalg_").removeprefix("special_").removeprefix("fft_"),
             _OTHER.get(name),
         ):
             if title and getattr(theirs, title, None) is function:

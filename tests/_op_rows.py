@@ -31,36 +31,11 @@ NOT_BUILT = (
     | _rows("complex32 is not a NumPy type", "chalf")
     | _rows(
         "not built yet",
-        "stft istft geqrf gradient lu lu_solve lu_unpack ormqr histogram "
+        "geqrf gradient lu lu_solve lu_unpack ormqr histogram "
         "histogramdd svd_lowrank pca_lowrank linalg.diagonal "
         "linalg.householder_product linalg.ldl_factor linalg.ldl_factor_ex linalg.ldl_solve "
         "linalg.lu_factor linalg.lu_factor_ex linalg.lu_solve linalg.solve_ex linalg.tensorinv "
         "linalg.tensorsolve",
-    )
-    | _rows(
-        "torch.fft is not built yet",
-        "fft.fft fft.fft2 fft.fftn fft.hfft fft.hfft2 fft.hfftn fft.rfft fft.rfft2 fft.rfftn "
-        "fft.ifft fft.ifft2 fft.ifftn fft.ihfft fft.ihfft2 fft.ihfftn fft.irfft fft.irfft2 "
-        "fft.irfftn fft.fftshift fft.ifftshift",
-    )
-    | _rows(
-        "torch.signal is not built yet",
-        " ".join(
-            f"signal.windows.{name}"
-            for name in [
-                "hamming",
-                "hann",
-                "bartlett",
-                "blackman",
-                "cosine",
-                "exponential",
-                "gaussian",
-                "kaiser",
-                "general_cosine",
-                "general_hamming",
-                "nuttall",
-            ]
-        ),
     )
     | _rows(
         "torch.masked is not built yet",

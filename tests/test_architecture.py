@@ -34,6 +34,8 @@ FLOORS = {
     "torchcompat.optim": 5,
     "torchcompat.linalg": 3,
     "torchcompat.special": 3,
+    "torchcompat.fft": 3,
+    "torchcompat.signal": 3,
     "torchcompat.serialization": 5,
     "torchcompat": 6,
     "converters": 7,

@@ -9,12 +9,14 @@ from torchcompat import _einops as _einops
 from torchcompat import _ops as _ops
 from torchcompat import autograd as autograd
 from torchcompat import fft as fft
+from torchcompat import fft as fft
 from torchcompat import func as func
 from torchcompat import linalg as linalg
 from torchcompat import nn as nn
 from torchcompat import optim as optim
 from torchcompat import random as random
 from torchcompat import serialization as serialization
+from torchcompat import signal as signal
 from torchcompat import signal as signal
 from torchcompat import special as special
 from torchcompat import utils as utils
@@ -72,11 +74,13 @@ from torchcompat._tensor._print import *
 from torchcompat._tensor._properties import *
 from torchcompat._tensor._sampling import *
 from torchcompat._tensor._shaping import *
+from torchcompat._tensor._short_time import *
 from torchcompat._tensor._splitting import *
 from torchcompat._tensor._steps import *
 from torchcompat._tensor._storage import *
 from torchcompat._tensor._twins import *
 from torchcompat._tensor._types import *
+from torchcompat._tensor._windows import *
 from torchcompat._tensor._windows import *
 from torchcompat.amp import GradScaler as GradScaler
 from torchcompat.amp import autocast as autocast

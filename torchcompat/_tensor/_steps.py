@@ -119,7 +119,7 @@ def linspace(
     start, end = _ends("linspace", start, end)
     kind = _spaced_kind("linspace", start, end, dtype)
     made = put(
-        _spaced(start, end, _count("linspace", start, end, steps), kind).astype(kind.numpy),
+        spaced(start, end, _count("linspace", start, end, steps), kind).astype(kind.numpy),
         resolve(device),
     )
     return finish(made, requires_grad, out)
@@ -143,7 +143,7 @@ def logspace(
     kind = _spaced_kind("logspace", start, end, dtype)
     exact = _dtype.complex128 if kind.is_complex else _dtype.float64
     powers = np.power(
-        exact.numpy.type(base), _spaced(start, end, _count("logspace", start, end, steps), exact)
+        exact.numpy.type(base), spaced(start, end, _count("logspace", start, end, steps), exact)
     )
     return finish(put(powers.astype(kind.numpy), resolve(device)), requires_grad, out)
 
@@ -178,7 +178,11 @@ def _count(name: str, start: Any, end: Any, steps: Any) -> int:
     return count
 
 
-def _spaced(start: Any, end: Any, count: int, kind: Dtype) -> np.ndarray:
+# A type in which a product of two numbers is (nearly) exact.
+_EXACT = {"float32": np.float64, "float64": np.longdouble}
+
+
+def spaced(start: Any, end: Any, count: int, kind: Dtype) -> np.ndarray:
     """In the arithmetic of `kind`, the second half counted back from `end`, as torch does."""
     whole = not (kind.is_floating_point or kind.is_complex)
     number = np.float64 if whole else kind.numpy.type
@@ -186,8 +190,38 @@ def _spaced(start: Any, end: Any, count: int, kind: Dtype) -> np.ndarray:
     if count < 2:
         return np.full(count, first)
     step = number((last - first) / number(count - 1))
-    index = np.arange(count).astype(number)
+    exact = _EXACT.get(kind.name, number)  # torch multiplies and adds with one rounding
+    index = np.arange(count).astype(exact)
     half = count // 2
-    rising = first + step * index[:half]
-    falling = last - step * (number(count - 1) - index[half:])
-    return np.concatenate([rising, falling])
+    rising = exact(first) + exact(step) * index[:half]
+    falling = exact(last) - exact(step) * (exact(count - 1) - index[half:])
+    return np.concatenate([rising, falling]).astype(number)
+
+
+def frequencies(
+    name: str,
+    n: int,
+    d: float,
+    half: bool,
+    dtype: Any,
+    device: Any,
+    requires_grad: bool,
+    out: Tensor | None,
+) -> Tensor:
+    """The frequencies of a transform of `n` elements `d` apart; `half`: those of real values."""
+    if not isinstance(n, int):
+        raise TypeError(
+            f"fft_{name}(): argument 'n' (position 1) must be int, not {type(n).__name__}"
+        )
+    kind = kind_of(f"fft_{name}", dtype, out.dtype if out is not None else None)
+    if not (kind.is_floating_point or kind.is_complex):
+        raise RuntimeError(f"{name} requires a floating point or complex dtype")
+    if kind.is_complex:
+        raise NotImplementedError(f'"arange_cpu" not implemented for {_dtype.scalar_name(kind)!r}')
+    if n < 0:
+        raise RuntimeError(f"Trying to create tensor with negative dimension {n}: [{n}]")
+    order = np.arange(n // 2 + 1) if half else (np.arange(n) + n // 2) % max(n, 1) - n // 2
+    step = 1.0 / (n * d) if n * d else math.inf
+    with np.errstate(invalid="ignore"):
+        values = order.astype(kind.numpy) * kind.numpy.type(step)
+    return finish(put(values.astype(kind.numpy), resolve(device)), requires_grad, out)
