@@ -3,12 +3,12 @@
 
 import importlib as _importlib
 import math as _math
+import sys as _sys
 from typing import Any as _Any
 
 from torchcompat import _einops as _einops
 from torchcompat import _ops as _ops
 from torchcompat import autograd as autograd
-from torchcompat import fft as fft
 from torchcompat import fft as fft
 from torchcompat import func as func
 from torchcompat import linalg as linalg
@@ -16,7 +16,6 @@ from torchcompat import nn as nn
 from torchcompat import optim as optim
 from torchcompat import random as random
 from torchcompat import serialization as serialization
-from torchcompat import signal as signal
 from torchcompat import signal as signal
 from torchcompat import special as special
 from torchcompat import utils as utils
@@ -31,6 +30,7 @@ from torchcompat._dtype import dtype as dtype
 from torchcompat._dtype import get_default_dtype as get_default_dtype
 from torchcompat._dtype import promote_types as promote_types
 from torchcompat._dtype import set_default_dtype as set_default_dtype
+from torchcompat._extras import *
 from torchcompat._memory_errors import AcceleratorError as AcceleratorError
 from torchcompat._memory_errors import OutOfMemoryError as OutOfMemoryError
 from torchcompat._memory_format import channels_last as channels_last
@@ -81,10 +81,10 @@ from torchcompat._tensor._storage import *
 from torchcompat._tensor._twins import *
 from torchcompat._tensor._types import *
 from torchcompat._tensor._windows import *
-from torchcompat._tensor._windows import *
 from torchcompat.amp import GradScaler as GradScaler
 from torchcompat.amp import autocast as autocast
 from torchcompat.amp._switches import *
+from torchcompat.nn._functional.aten import *
 from torchcompat.nn._functional.rnn import gru as gru
 from torchcompat.nn._functional.rnn import lstm as lstm
 from torchcompat.nn._functional.rnn import lstm_cell as lstm_cell
@@ -108,13 +108,16 @@ _einops.install()
 
 # Parts that are loaded when they are first asked for: `torch.jit`, `torch.cuda` ...
 _PARTS = frozenset(
-    """_C _dynamo _jit_internal _utils accelerator amp ao backends compiler cpu cuda distributed export
-    functional futures fx hub jit library masked mps mtia multiprocessing nested onnx ops overrides profiler
-    quantization sparse testing torch_version types version xpu""".split()
+    """_C _custom_ops _dynamo _inductor _jit_internal _subclasses _utils accelerator amp ao
+    backends classes compiler cpu cuda distributed distributions export functional futures fx
+    hub jit library masked mps mtia multiprocessing nested onnx ops overrides profiler
+    quantization return_types sparse testing torch_version types version xpu""".split()
 )
 
 
 def __getattr__(name: str) -> _Any:
+    if name == "torch":
+        return _sys.modules[__name__]
     if name in _PARTS:
         return _importlib.import_module(f"torchcompat.{name}")
     raise AttributeError(f"module 'torch' has no attribute '{name}'")

@@ -1,7 +1,11 @@
 """torch.nn: modules, parameters, functionals and initialisers."""
 
-from torchcompat.nn import attention, functional, init, modules, parameter, utils
+import importlib as _importlib
+from typing import Any as _Any
+
+from torchcompat.nn import attention, functional, init, modules, parallel, parameter, utils
 from torchcompat.nn.modules import *  # noqa: F403
+from torchcompat.nn.parallel import DataParallel
 from torchcompat.nn.parameter import (
     Buffer,
     Parameter,
@@ -12,6 +16,7 @@ from torchcompat.nn.parameter import (
 __all__ = [
     *modules.__all__,
     "Buffer",
+    "DataParallel",
     "Parameter",
     "UninitializedBuffer",
     "UninitializedParameter",
@@ -19,6 +24,13 @@ __all__ = [
     "functional",
     "init",
     "modules",
+    "parallel",
     "parameter",
     "utils",
 ]
+
+
+def __getattr__(name: str) -> _Any:
+    if name in ("common_types", "intrinsic", "qat", "quantized"):
+        return _importlib.import_module(f"torchcompat.nn.{name}")
+    raise AttributeError(f"module 'torch.nn' has no attribute '{name}'")
