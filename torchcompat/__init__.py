@@ -85,6 +85,7 @@ from torchcompat.amp import GradScaler as GradScaler
 from torchcompat.amp import autocast as autocast
 from torchcompat.amp._switches import *
 from torchcompat.nn._functional.aten import *
+from torchcompat.nn._functional.aten import *
 from torchcompat.nn._functional.rnn import gru as gru
 from torchcompat.nn._functional.rnn import lstm as lstm
 from torchcompat.nn._functional.rnn import lstm_cell as lstm_cell

@@ -48,19 +48,22 @@ def pooled_rows(
 
 def _maxima(rows: Array, bag: Array, bags: int) -> Array:
     """The largest of each bag; the first of equals has the gradient."""
-    held = lax.stop_gradient(rows)
-    low = jnp.full((bags, rows.shape[1]), -jnp.inf, rows.dtype)
-    best = low.at[bag].max(held, mode="drop")
     count = rows.shape[0]
-    places = jnp.arange(count, dtype=jnp.int32)[:, None]
-    places = jnp.where(
-        held == best.at[jnp.minimum(bag, bags - 1)].get(mode=IN_BOUNDS), places, count
-    )
-    first = jnp.full(best.shape, count, jnp.int32).at[bag].min(places, mode="drop")
     if not count:
-        return jnp.zeros_like(best)
+        return jnp.zeros((bags, rows.shape[1]), rows.dtype)
+    first = _first_maxima(lax.stop_gradient(rows), bag, bags)
     found = jnp.take_along_axis(rows, jnp.minimum(first, count - 1), axis=0, mode=IN_BOUNDS)
     return jnp.where(first < count, found, 0)
+
+
+def _first_maxima(rows: Array, bag: Array, bags: int) -> Array:
+    """Where in `rows` the maxima of each bag come from; for an empty bag, behind the last."""
+    best = jnp.full((bags, rows.shape[1]), -jnp.inf, rows.dtype).at[bag].max(rows, mode="drop")
+    count = rows.shape[0]
+    places = jnp.arange(count, dtype=jnp.int32)[:, None]
+    highest = rows == best.at[jnp.minimum(bag, bags - 1)].get(mode=IN_BOUNDS)
+    places = jnp.where(highest, places, count)
+    return jnp.full(best.shape, count, jnp.int32).at[bag].min(places, mode="drop")
 
 
 def _check_types(weight: Array, indices: Array, offsets: Array, per_sample: Array | None) -> None:
@@ -84,3 +87,34 @@ def _check_types(weight: Array, indices: Array, offsets: Array, per_sample: Arra
             f"#1 'per_sample_weights'; but type torch.{scalar(weight)}Tensor does not equal "
             f"torch.{scalar(per_sample)}Tensor {where}"
         )
+
+
+@op(differentiable=False)
+def bag_facts(
+    weight: Array,
+    indices: Array,
+    offsets: Array,
+    mode: int,
+    include_last_offset: bool,
+    padding_idx: int,
+) -> tuple[Array, Array, Array]:
+    """The bag of each index, how many of each bag's indices count, and where its maxima come from.
+
+    As in torch, a sum over all its indices leaves the first empty and the others 0.
+    """
+    bags = offsets.shape[0] - include_last_offset
+    none = jnp.zeros(bags if mode else offsets.shape[0], indices.dtype)
+    if mode == 0 and padding_idx < 0:
+        return jnp.zeros(0, indices.dtype), none, none
+    positions = jnp.arange(indices.shape[0])
+    bag = jnp.searchsorted(offsets[:bags], positions, side="right") - 1
+    if mode == 0:
+        return bag.astype(indices.dtype), none, none
+    counted = jnp.where(indices == padding_idx, bags, bag)  # out of range: dropped
+    count = none.at[counted].add(1, mode="drop")
+    source = count
+    if mode == 2:
+        rows = wide(embedding(weight, indices, -1, False))
+        place = _first_maxima(rows, counted, bags)
+        source = jnp.append(indices, 0)[jnp.where(place < len(indices), place, len(indices))]
+    return bag.astype(indices.dtype), count, source

@@ -14,7 +14,7 @@ from jax import numpy as jnp
 
 from torchcompat import _dtype
 from torchcompat._dtype import dtype as Dtype
-from torchcompat._ops._common import cast, dtype_of, magnitude, wide
+from torchcompat._ops._common import cast, dtype_of, float_input, floating_type, magnitude, wide
 from torchcompat._ops._errors import require_kernel, scalar, sizes
 from torchcompat._ops._pointwise import check_broadcast, is_integral, operands
 from torchcompat._ops._registry import Array, op
@@ -272,5 +272,6 @@ def margin_ranking_loss(
     input1: Array, input2: Array, target: Array, margin: float = 0.0, reduction: str = "mean"
 ) -> Array:
     """`max(0, -target * (input1 - input2) + margin)`."""
-    (a, b, y), to = operands(input1, input2, target, floating=True)
-    return reduced(hinge(-y * (a - b) + margin), reduction, to)
+    (a, b, y), kind = operands(input1, input2, target)
+    apart = float_input(-y * (a - b))  # the product of integers is one, and wraps
+    return reduced(hinge(apart + margin), reduction, floating_type(kind))

@@ -304,6 +304,8 @@ def local_response_norm(
             "Expected 3D or higher dimensionality                          "
             f"input (got {input.ndim} dimensions)"
         )
+    if not input.size:
+        return input
     channels = input.shape[1]
     x = wide(input)
     widths = [(0, 0)] * x.ndim
