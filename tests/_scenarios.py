@@ -10,7 +10,7 @@ def outcome(scenario, torch):
     """What a scenario returns, tensors as nested lists; or the type and text of its error."""
     try:
         return plain(scenario(torch))
-    except (RuntimeError, TypeError, ValueError) as error:
+    except (RuntimeError, TypeError, ValueError, AssertionError) as error:
         return type(error).__name__, str(error).splitlines()[0]
 
 

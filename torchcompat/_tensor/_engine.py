@@ -40,6 +40,7 @@ class _Pass:
         wanted: edges whose gradients are asked for; None accumulates into the leaves instead.
 
     Attributes:
+        finals: what is called when the pass has ended.
         waiting: how many edges within the graph lead to each node and have not been passed.
         useful: the nodes that lead to what is wanted; None if all do.
     """
@@ -73,6 +74,20 @@ class _Pass:
         held[edge.output] = gradient
 
     def run(self) -> None:
+        before, state.backward_pass = state.backward_pass, self
+        try:
+            self._run()
+        finally:
+            state.backward_pass = before
+            for final in self.finals:
+                final()
+
+    @property
+    def reached(self) -> Any:
+        """The nodes that the pass goes through."""
+        return self.waiting if self.useful is None else self.useful
+
+    def _run(self) -> None:
         ready = [(-n.serial, id(n), n) for n, uses in self.waiting.items() if not uses]
         heapq.heapify(ready)
         with set_grad_enabled(self.create_graph), _enable_x64(True):

@@ -116,7 +116,7 @@ def _hint() -> str:
 def note(node: Any, row: Row, args: tuple, results: list[Tensor]) -> None:
     """Notes what a fresh node keeps, and lets go of what its derivative does not need."""
     rule = RULES.get(row.name)
-    if rule is None:
+    if rule is None or state.mutation_allowed:
         return pack(node)
     if rule.nothing:
         node.leaves = _without_values(node.leaves)

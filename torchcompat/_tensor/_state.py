@@ -14,6 +14,10 @@ class _State(threading.local):
         capture: the running `Capture` of a compile, or None.
         anomaly: the running anomaly mode, or None.
         saved_hooks: the running `(pack, unpack)` hooks on what autograd keeps, innermost last.
+        saved_hooks_refused: the error for one who installs such hooks, or None.
+        mutation_allowed: what autograd keeps may be written to.
+        backward_pass: the running backward pass, innermost.
+        inference: tensors made now take no part in autograd.
         hook_runner: None, or what module hooks are called through: `hook_runner(hook, *args)`.
         autocast: None, or what casts an op's arguments: `autocast(row, args)`.
         autocast_switches: what autocast is set to; see `_autocast`.
@@ -23,6 +27,10 @@ class _State(threading.local):
     capture: Any = None
     anomaly: Any = None
     saved_hooks: tuple = ()
+    saved_hooks_refused: str | None = None
+    mutation_allowed: bool = False
+    backward_pass: Any = None
+    inference: bool = False
     hook_runner: Any = None
     autocast: Any = None
     autocast_switches: Any = None

@@ -2,17 +2,36 @@
 
 from torchcompat._tensor._autograd import enable_grad, inference_mode, no_grad, set_grad_enabled
 from torchcompat.autograd import _methods as _methods
+from torchcompat.autograd import anomaly_mode as anomaly_mode
+from torchcompat.autograd import forward_ad as forward_ad
 from torchcompat.autograd import function as function
+from torchcompat.autograd import functional as functional
+from torchcompat.autograd import grad_mode as grad_mode
+from torchcompat.autograd import graph as graph
+from torchcompat.autograd import profiler as profiler
+from torchcompat.autograd import variable as variable
 from torchcompat.autograd._passes import backward, grad
+from torchcompat.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
 from torchcompat.autograd.function import Function, NestedIOFunction
+from torchcompat.autograd.grad_mode import enforce_grad_layout_policy, set_multithreading_enabled
+from torchcompat.autograd.gradcheck import GradcheckError as GradcheckError
+from torchcompat.autograd.gradcheck import gradcheck, gradgradcheck
+from torchcompat.autograd.variable import Variable
 
 __all__ = [
     "Function",
     "NestedIOFunction",
+    "Variable",
     "backward",
+    "detect_anomaly",
     "enable_grad",
+    "enforce_grad_layout_policy",
     "grad",
+    "gradcheck",
+    "gradgradcheck",
     "inference_mode",
     "no_grad",
+    "set_detect_anomaly",
     "set_grad_enabled",
+    "set_multithreading_enabled",
 ]
