@@ -16,6 +16,7 @@ from torch.testing._internal.common_methods_invocations import op_db
 
 import torchcompat
 from tests._parity import assert_close, to_ours
+from tests._record import BRIEF, aspect
 
 WHOLE = bool(os.environ.get("TORCHCOMPAT_WHOLE"))
 ENTRIES = {f"{op.name}/{op.variant_test_name}".rstrip("/"): op for op in op_db}
@@ -51,6 +52,8 @@ def counterpart(function: Callable) -> Callable:
 
 
 def _named(function: Callable) -> Callable:
+    if isinstance(function, (torch._ops.OpOverload, torch._ops.OpOverloadPacket)):
+        return functools.reduce(getattr, str(function).split("."), torchcompat.ops)
     name = function.__name__
     for ours, theirs in (
         (torchcompat.nn.functional, torch.nn.functional),
@@ -134,7 +137,7 @@ def samples(
 ) -> Iterator[Any]:
     """The entry's first `count` samples of a dtype (all of them for the whole sweep)."""
     found = entry.sample_inputs("cpu", dtype, requires_grad=requires_grad)
-    return iter(found) if WHOLE else itertools.islice(found, count)
+    return iter(found) if WHOLE and not BRIEF else itertools.islice(found, count)
 
 
 def check(entry: Any, dtype: torch.dtype, count: int) -> int:
@@ -166,14 +169,21 @@ def check_sample(theirs: Callable, ours: Callable, sample: Any, gradients: bool,
         except Exception as error:
             raise AssertionError(f"{what}: {type(error).__name__}: {error}") from error
     pairs = list(zip(_leaves(found), _leaves(expected), strict=True))
+    with aspect("forward"):
+        compare(pairs, what)
+    if gradients:
+        factor = LOOSER.get(what.split()[0], (4.0, ""))[0]
+        with aspect("gradient"):
+            _check_gradients(arguments, own, pairs, what, factor)
+
+
+def compare(pairs: list[tuple[Any, Any]], what: str) -> None:
+    """Our results and torch's, pair by pair: tensors are close, all else is equal."""
     for mine, other in pairs:
         if isinstance(other, torch.Tensor):
             assert_close(mine, other, what)
         else:
             assert mine == other, what
-    if gradients:
-        factor = LOOSER.get(what.split()[0], (4.0, ""))[0]
-        _check_gradients(arguments, own, pairs, what, factor)
 
 
 def _check_gradients(arguments: Any, own: Any, pairs: list, what: str, factor: float) -> None:

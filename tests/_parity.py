@@ -16,6 +16,7 @@ from jax import numpy as jnp
 
 import converters
 import torchcompat
+from tests import _record
 from tests._against_torch import TOLERANCE, to_numpy
 from torchcompat._tensor import Tensor, wrap
 
@@ -79,6 +80,7 @@ def assert_close(ours: Any, theirs: torch.Tensor, what: str = "", factor: float 
     assert got.shape == want.shape, f"{what}: shape {got.shape}, torch {want.shape}"
     if want.dtype.kind in "biu":
         np.testing.assert_array_equal(got, want, err_msg=what)
+        _record.figure(0.0, want.dtype.name)
         return
     wide = np.complex128 if want.dtype.kind == "c" else np.float64
     want, got = want.astype(wide), got.astype(wide)
@@ -86,6 +88,14 @@ def assert_close(ours: Any, theirs: torch.Tensor, what: str = "", factor: float 
     finite = np.abs(want[np.isfinite(want)])
     atol *= max(1.0, finite.max(initial=0.0))
     np.testing.assert_allclose(got, want, rtol=rtol, atol=atol, equal_nan=True, err_msg=what)
+    _record.figure(relative_error(got, want), str(theirs.dtype).removeprefix("torch."))
+
+
+def relative_error(got: np.ndarray, want: np.ndarray) -> float:
+    """The largest difference, over the tensor's largest value, or over 0.01 if that is smaller."""
+    both = np.isfinite(want) & np.isfinite(got)
+    difference = np.abs(got[both] - want[both]).max(initial=0.0)
+    return float(difference / max(1e-2, np.abs(want[both]).max(initial=0.0)))
 
 
 def assert_equal(ours: Any, theirs: torch.Tensor, what: str = "") -> None:

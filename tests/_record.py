@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = os.environ.get("TORCHCOMPAT_RECORD")
+# TORCHCOMPAT_WHOLE=brief runs every test of the whole sweep, with a sample of rows for each.
+BRIEF = os.environ.get("TORCHCOMPAT_WHOLE") == "brief"
+WHOLE = bool(os.environ.get("TORCHCOMPAT_WHOLE")) and not BRIEF
 _PREFIX = "nn.functional."
 # test file -> sections of the document
 SECTIONS = {
@@ -73,6 +76,7 @@ def figure(error: float, dtype: str) -> None:
     """Keeps the largest relative error of a comparison of values of a dtype."""
     for row in _current:
         key = f"{_aspects[-1]} {dtype}"
+        row["whole"] = WHOLE
         row["errors"][key] = max(row["errors"].get(key, 0.0), error)
         row["compared"][key] = row["compared"].get(key, 0) + 1
 

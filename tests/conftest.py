@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import torchcompat
+from tests import _record
 
 # Absent on the oldest JAX and Flax, where only the tests that need no torch run.
 HAS_TORCH = importlib.util.find_spec("torch") is not None
@@ -30,3 +31,19 @@ def pytest_pycollect_makemodule(module_path, parent):
 @pytest.fixture(autouse=True)
 def same_start():
     seed()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    _record.begin(item)
+    try:
+        result = yield
+    except BaseException as error:
+        _record.end(item, error)
+        raise
+    _record.end(item, None)
+    return result
+
+
+def pytest_sessionfinish():
+    _record.save()

@@ -1,6 +1,7 @@
-"""Every layer against torch's own table of modules, `module_db`, row by row.
+"""Every class of `torch.nn` against torch: the 114 entries of `module_db`, and rows for the rest.
 
-`DONE` grows as layers are built; what is left of the table is counted by `test_remaining`.
+The default run takes a few rows of each, and each of the further checks for a part of the classes in
+turn. `TORCHCOMPAT_WHOLE=1` takes all of them: all rows in float32, some of each for the rest.
 """
 
 from __future__ import annotations
@@ -8,58 +9,67 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests._module_cases import INFO, failures
-
-# The layers that issue 2 names, by file.
-DONE = (
-    *("Linear", "Bilinear", "Embedding"),
-    *(f"{lazy}Conv{n}d" for lazy in ("", "Lazy") for n in (1, 2, 3)),
-    *(f"{lazy}ConvTranspose{n}d" for lazy in ("", "Lazy") for n in (1, 2, 3)),
-    *("FractionalMaxPool2d", "FractionalMaxPool3d"),
-    *(f"{kind}Norm{n}d" for kind in ("Batch", "Instance") for n in (1, 2, 3)),
-    *("GroupNorm", "LayerNorm", "RMSNorm", "LocalResponseNorm"),
-    *(f"{kind}Pool{n}d" for kind in ("Max", "Avg", "LP") for n in (1, 2, 3)),
-    *(f"Adaptive{kind}Pool{n}d" for kind in ("Max", "Avg") for n in (1, 2, 3)),
-    *(f"{kind}Pad{n}d" for kind in ("Circular", "Constant", "Zero") for n in (1, 2, 3)),
-    *(f"{kind}Pad{n}d" for kind in ("Reflection", "Replication") for n in (1, 2, 3)),
-    *(f"{kind}{form}" for kind in ("RNN", "LSTM", "GRU") for form in ("", "Cell")),
-    *(name for name in torch.nn.modules.activation.__all__ if name in INFO),
-    *(name for name in torch.nn.modules.loss.__all__ if name in INFO),
-    *(name for name in torch.nn.modules.transformer.__all__ if name in INFO),
+from tests import _record
+from tests._module_cases import INFO, NAMES, NO_GRADIENT, NOT_A_LAYER, WHOLE
+from tests._module_checks import (
+    DRAWS,
+    EXCLUDED_GRADIENTS,
+    check_backward,
+    check_compiled,
+    check_copies,
+    check_gradients,
+    check_values,
+    failures,
 )
+from tests._module_rows import EXTRA
+from tests._record import BRIEF
 
-# The rest of the table belongs to issue 3.
-REMAINING = sorted(set(INFO) - set(DONE))
-
-# float64 is a sample of the same code: these layers stand for their families.
-SAMPLE = (
-    "GroupNorm",
-    "Linear",
-    "Conv2d",
-    "BatchNorm2d",
-    "MaxPool2d",
-    "AvgPool3d",
-    "ReflectionPad2d",
-    "GELU",
-    "CrossEntropyLoss",
-    "MultiheadAttention",
-)
+# Rows of a class and mode: of values and gradients in float32, and of the other checks.
+ROWS, OTHERS = (1, 1) if BRIEF else (None, 4) if WHOLE else (4, 1)
+MODES = [(name, training) for name in NAMES for training in (True, False)]
 
 
-@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
-@pytest.mark.parametrize("name", DONE)
-def test_float32(name: str, training: bool) -> None:
-    found = list(failures(name, training, torch.float32))
+def part(period: int, turn: int = 0) -> list[tuple[str, bool]]:
+    """Every `period`-th class and mode (all of them for the whole sweep)."""
+    if BRIEF:
+        return [(name, i % 2 == turn % 2) for i, name in enumerate(NAMES)]
+    return MODES if WHOLE else MODES[turn::period]
+
+
+def run(name, training, dtype, checks, count):
+    found = list(failures(name, training, dtype, checks, count))
     assert not found, "\n".join(found)
 
 
-@pytest.mark.parametrize("name", SAMPLE)
-def test_float64(name: str) -> None:
-    found = list(failures(name, True, torch.float64))
-    assert not found, "\n".join(found)
+def test_every_class_is_here():
+    assert len(INFO) == 114 and set(INFO) <= set(NAMES)
+    assert not set(INFO) & set(EXTRA)
+    assert {*NAMES, *NOT_A_LAYER} == set(torch.nn.modules.__all__)
+    assert {*DRAWS, *EXCLUDED_GRADIENTS, *NO_GRADIENT} <= set(NAMES)
+    for name, reason in NOT_A_LAYER.items():
+        _record.note("modules", name, reason)
 
 
-def test_remaining() -> None:
-    """The two tables cover torch's, and nothing is listed that torch does not have."""
-    assert set(DONE) <= set(INFO)
-    assert len(DONE) + len(REMAINING) == len(INFO)
+@pytest.mark.parametrize("name, training", MODES)
+def test_float32(name, training):
+    run(name, training, torch.float32, (check_values, check_copies, check_gradients), ROWS)
+
+
+@pytest.mark.parametrize("name, training", part(5))
+def test_backward(name, training):
+    run(name, training, torch.float32, (check_backward,), OTHERS)
+
+
+@pytest.mark.parametrize("name, training", part(5, 1))
+def test_compiled(name, training):
+    run(name, training, torch.float32, (check_compiled,), OTHERS)
+
+
+@pytest.mark.parametrize("name, training", part(7))
+def test_float64(name, training):
+    run(name, training, torch.float64, (check_values, check_gradients, check_backward), OTHERS)
+
+
+@pytest.mark.parametrize("name, training", part(7, 2))
+def test_bfloat16(name, training):
+    run(name, training, torch.bfloat16, (check_values,), OTHERS)
