@@ -229,43 +229,25 @@ def _check_products(input: jax.Array, hidden: jax.Array, weight: _Weights) -> No
             )
 
 
-@op("torch")
-def rnn_tanh_cell(
-    input: Array,
-    hx: Array,
-    w_ih: Array,
-    w_hh: Array,
-    b_ih: Array | None = None,
-    b_hh: Array | None = None,
-) -> Array:
-    """`tanh(w_ih input + b_ih + w_hh hx + b_hh)`."""
-    return _one_step("RNN_TANH", input, (hx,), w_ih, w_hh, b_ih, b_hh)[0]
+def _make_cell(name: str, mode: str, doc: str) -> None:
+    def cell(
+        input: Array,
+        hx: Array,
+        w_ih: Array,
+        w_hh: Array,
+        b_ih: Array | None = None,
+        b_hh: Array | None = None,
+    ) -> Array:
+        return _one_step(mode, input, (hx,), w_ih, w_hh, b_ih, b_hh)[0]
+
+    cell.__doc__ = doc
+    op("torch", name=name)(cell)
 
 
-@op("torch")
-def rnn_relu_cell(
-    input: Array,
-    hx: Array,
-    w_ih: Array,
-    w_hh: Array,
-    b_ih: Array | None = None,
-    b_hh: Array | None = None,
-) -> Array:
-    """`relu(w_ih input + b_ih + w_hh hx + b_hh)`."""
-    return _one_step("RNN_RELU", input, (hx,), w_ih, w_hh, b_ih, b_hh)[0]
-
-
-@op("torch")
-def gru_cell(
-    input: Array,
-    hx: Array,
-    w_ih: Array,
-    w_hh: Array,
-    b_ih: Array | None = None,
-    b_hh: Array | None = None,
-) -> Array:
-    """One step of a gated recurrent unit; the gates are in the order r, z, n."""
-    return _one_step("GRU", input, (hx,), w_ih, w_hh, b_ih, b_hh)[0]
+_RNN_STEP = "`{}(w_ih input + b_ih + w_hh hx + b_hh)`."
+_make_cell("rnn_tanh_cell", "RNN_TANH", _RNN_STEP.format("tanh"))
+_make_cell("rnn_relu_cell", "RNN_RELU", _RNN_STEP.format("relu"))
+_make_cell("gru_cell", "GRU", "One step of a gated recurrent unit; the gates are in order r, z, n.")
 
 
 @op()

@@ -214,6 +214,11 @@ class UninitializedBuffer(_Uninitialized, Tensor):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """`__new__` did it."""
 
+    def to(self, *args: Any, **kwargs: Any) -> Tensor:
+        """The buffer with another dtype or on another device, its size still to be set."""
+        moved = super().to(*args, **kwargs)
+        return type(self)(self._requires_grad, moved.device, moved.dtype, self.persistent)
+
 
 def is_lazy(x: Any) -> bool:
     """Whether `x` is a parameter or buffer whose size is not known yet."""

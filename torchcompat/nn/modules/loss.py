@@ -246,12 +246,8 @@ class SoftMarginLoss(_Loss):
         return F.soft_margin_loss(input, target, reduction=self.reduction)
 
 
-class CosineEmbeddingLoss(_Loss):
-    """`1 - cos(input1, input2)` where the target is 1, `max(0, cos - margin)` where it is -1.
-
-    Shape:
-        Inputs `(N, D)` with target `(N)`, or inputs `(D)` with target `()`.
-    """
+class _MarginLoss(_Loss):
+    """Holds `margin` as well, 0 by default."""
 
     __constants__ = ["margin", "reduction"]
     margin: float
@@ -265,6 +261,14 @@ class CosineEmbeddingLoss(_Loss):
     ) -> None:
         super().__init__(size_average, reduce, reduction)
         self.margin = margin
+
+
+class CosineEmbeddingLoss(_MarginLoss):
+    """`1 - cos(input1, input2)` where the target is 1, `max(0, cos - margin)` where it is -1.
+
+    Shape:
+        Inputs `(N, D)` with target `(N)`, or inputs `(D)` with target `()`.
+    """
 
     def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
         return F.cosine_embedding_loss(
@@ -272,21 +276,8 @@ class CosineEmbeddingLoss(_Loss):
         )
 
 
-class MarginRankingLoss(_Loss):
+class MarginRankingLoss(_MarginLoss):
     """`max(0, -target * (input1 - input2) + margin)`."""
-
-    __constants__ = ["margin", "reduction"]
-    margin: float
-
-    def __init__(
-        self,
-        margin: float = 0.0,
-        size_average: bool | None = None,
-        reduce: bool | None = None,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
-        self.margin = margin
 
     def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
         return F.margin_ranking_loss(

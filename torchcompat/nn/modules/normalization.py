@@ -21,18 +21,9 @@ def _shape_tuple(shape: int | Sequence[int]) -> tuple[int, ...]:
     return (shape,) if isinstance(shape, numbers.Integral) else tuple(shape)
 
 
-class LocalResponseNorm(Module):
-    """Divides each channel by a power of the mean square of the channels around it.
+class _ChannelsNorm(Module):
+    """State of the layers that divide a channel by what is around it."""
 
-    Args:
-        size: how many channels count as neighbours.
-        alpha, beta, k: divisor `(k + alpha * mean square) ** beta`.
-
-    Shape:
-        input `(N, C, *)`; output as input.
-    """
-
-    __constants__ = ["size", "alpha", "beta", "k"]
     size: int
     alpha: float
     beta: float
@@ -45,14 +36,28 @@ class LocalResponseNorm(Module):
         self.beta = beta
         self.k = k
 
-    def forward(self, input: Tensor) -> Tensor:
-        return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
-
     def extra_repr(self) -> str:
         return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
 
 
-class CrossMapLRN2d(Module):
+class LocalResponseNorm(_ChannelsNorm):
+    """Divides each channel by a power of the mean square of the channels around it.
+
+    Args:
+        size: how many channels count as neighbours.
+        alpha, beta, k: divisor `(k + alpha * mean square) ** beta`.
+
+    Shape:
+        input `(N, C, *)`; output as input.
+    """
+
+    __constants__ = ["size", "alpha", "beta", "k"]
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
+
+
+class CrossMapLRN2d(_ChannelsNorm):
     """Lua Torch's local response normalisation of images, its odd windows included.
 
     Unlike in `LocalResponseNorm`, the first channel counts as everyone's neighbour.
@@ -61,23 +66,11 @@ class CrossMapLRN2d(Module):
         input `(N, C, H, W)`; output as input.
     """
 
-    size: int
-    alpha: float
-    beta: float
-    k: float
-
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:
-        super().__init__()
-        self.size = size
-        self.alpha = alpha
-        self.beta = beta
-        self.k = k
+        super().__init__(size, alpha, beta, k)
 
     def forward(self, input: Tensor) -> Tensor:
         return ops.cross_map_lrn2d(input, self.size, self.alpha, self.beta, self.k)
-
-    def extra_repr(self) -> str:
-        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
 
 
 class LayerNorm(Module):
@@ -112,14 +105,8 @@ class LayerNorm(Module):
         self.normalized_shape = _shape_tuple(normalized_shape)
         self.eps = eps
         self.elementwise_affine = elementwise_affine
-        for name, present in (
-            ("weight", elementwise_affine),
-            ("bias", elementwise_affine and bias),
-        ):
-            held = None
-            if present:
-                held = Parameter(empty(self.normalized_shape, device=device, dtype=dtype))
-            self.register_parameter(name, held)
+        _register(self, "weight", elementwise_affine, self.normalized_shape, device, dtype)
+        _register(self, "bias", elementwise_affine and bias, self.normalized_shape, device, dtype)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -134,6 +121,13 @@ class LayerNorm(Module):
             f"{self.normalized_shape}, eps={self.eps}, "
             f"elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
         )
+
+
+def _register(
+    module: Module, name: str, present: bool, shape: tuple[int, ...], device: Any, dtype: Any
+) -> None:
+    held = Parameter(empty(shape, device=device, dtype=dtype)) if present else None
+    module.register_parameter(name, held)
 
 
 def _reset_affine(module: Module) -> None:
@@ -186,9 +180,8 @@ class GroupNorm(Module):
         self.num_channels = num_channels
         self.eps = eps
         self.affine = affine
-        for name, present in (("weight", affine), ("bias", affine and bias)):
-            held = Parameter(empty(num_channels, device=device, dtype=dtype)) if present else None
-            self.register_parameter(name, held)
+        _register(self, "weight", affine, (num_channels,), device, dtype)
+        _register(self, "bias", affine and bias, (num_channels,), device, dtype)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -236,10 +229,7 @@ class RMSNorm(Module):
         self.normalized_shape = _shape_tuple(normalized_shape)
         self.eps = eps
         self.elementwise_affine = elementwise_affine
-        if elementwise_affine:
-            self.weight = Parameter(empty(self.normalized_shape, device=device, dtype=dtype))
-        else:
-            self.register_parameter("weight", None)
+        _register(self, "weight", elementwise_affine, self.normalized_shape, device, dtype)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -290,14 +290,78 @@ class TransformerDecoder(Module):
 
 
 class _Layer(Module):
-    """Self-attention and the two-layer network, which encoder and decoder layers share."""
+    """What encoder and decoder layers share: attentions, the two-layer network, norms, dropouts.
+
+    `_attentions` names the attentions; each of them, and the network after them, is a block with
+    a residual connection, a norm and a dropout of its own.
+    """
 
     __constants__ = ["norm_first"]
+    _attentions: tuple[str, ...]
+
+    def __init__(
+        self,
+        d_model: int,
+        nhead: int,
+        dim_feedforward: int = 2048,
+        dropout: float = 0.1,
+        activation: Activation = F.relu,
+        layer_norm_eps: float = 1e-5,
+        batch_first: bool = False,
+        norm_first: bool = False,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        factory = {"device": device, "dtype": dtype}
+        attention = {"dropout": dropout, "bias": bias, "batch_first": batch_first, **factory}
+        for name in self._attentions:
+            setattr(self, name, MultiheadAttention(d_model, nhead, **attention))
+        self.linear1 = Linear(d_model, dim_feedforward, bias=bias, **factory)
+        self.dropout = Dropout(dropout)
+        self.linear2 = Linear(dim_feedforward, d_model, bias=bias, **factory)
+        self.norm_first = norm_first
+        blocks = range(1, len(self._attentions) + 2)
+        for n in blocks:
+            norm = LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **factory)
+            setattr(self, f"norm{n}", norm)
+        for n in blocks:
+            setattr(self, f"dropout{n}", Dropout(dropout))
+        if isinstance(activation, str):
+            activation = _get_activation_fn(activation)
+        self._note_activation(activation)
+        self.activation = activation
+
+    def _note_activation(self, activation: Activation) -> None:
+        """For a layer that keeps more of its activation than the function."""
 
     def __setstate__(self, state: dict) -> None:
         super().__setstate__(state)
         if not hasattr(self, "activation"):
             self.activation = F.relu
+
+    def _attended(
+        self,
+        number: int,
+        x: Tensor,
+        memory: Tensor,
+        attn_mask: Tensor | None,
+        key_padding_mask: Tensor | None,
+        is_causal: bool,
+    ) -> Tensor:
+        """The block of the attention of that number (from 0), without its residual."""
+        attention = getattr(self, self._attentions[number])
+        out = attention(
+            x,
+            memory,
+            memory,
+            attn_mask=attn_mask,
+            key_padding_mask=key_padding_mask,
+            is_causal=is_causal,
+            need_weights=False,
+        )[0]
+        return getattr(self, f"dropout{number + 1}")(out)
 
     def _sa_block(
         self,
@@ -306,19 +370,11 @@ class _Layer(Module):
         key_padding_mask: Tensor | None,
         is_causal: bool = False,
     ) -> Tensor:
-        x = self.self_attn(
-            x,
-            x,
-            x,
-            attn_mask=attn_mask,
-            key_padding_mask=key_padding_mask,
-            is_causal=is_causal,
-            need_weights=False,
-        )[0]
-        return self.dropout1(x)
+        return self._attended(0, x, x, attn_mask, key_padding_mask, is_causal)
 
-    def _hidden(self, x: Tensor) -> Tensor:
-        return self.linear2(self.dropout(self.activation(self.linear1(x))))
+    def _ff_block(self, x: Tensor) -> Tensor:
+        x = self.linear2(self.dropout(self.activation(self.linear1(x))))
+        return getattr(self, f"dropout{len(self._attentions) + 1}")(x)
 
 
 class TransformerEncoderLayer(_Layer):
@@ -337,41 +393,15 @@ class TransformerEncoderLayer(_Layer):
         src and output `(S, E)`, `(S, N, E)` or `(N, S, E)`.
     """
 
-    def __init__(
-        self,
-        d_model: int,
-        nhead: int,
-        dim_feedforward: int = 2048,
-        dropout: float = 0.1,
-        activation: Activation = F.relu,
-        layer_norm_eps: float = 1e-5,
-        batch_first: bool = False,
-        norm_first: bool = False,
-        bias: bool = True,
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__()
-        factory = {"device": device, "dtype": dtype}
-        attention = {"dropout": dropout, "bias": bias, "batch_first": batch_first, **factory}
-        self.self_attn = MultiheadAttention(d_model, nhead, **attention)
-        self.linear1 = Linear(d_model, dim_feedforward, bias=bias, **factory)
-        self.dropout = Dropout(dropout)
-        self.linear2 = Linear(dim_feedforward, d_model, bias=bias, **factory)
-        self.norm_first = norm_first
-        self.norm1 = LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **factory)
-        self.norm2 = LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **factory)
-        self.dropout1 = Dropout(dropout)
-        self.dropout2 = Dropout(dropout)
-        if isinstance(activation, str):
-            activation = _get_activation_fn(activation)
+    _attentions = ("self_attn",)
+
+    def _note_activation(self, activation: Activation) -> None:
         if activation is F.relu or isinstance(activation, ReLU):
             self.activation_relu_or_gelu = 1
         elif activation is F.gelu or isinstance(activation, GELU):
             self.activation_relu_or_gelu = 2
         else:
             self.activation_relu_or_gelu = 0
-        self.activation = activation
 
     def forward(
         self,
@@ -390,60 +420,19 @@ class TransformerEncoderLayer(_Layer):
         x = self.norm1(x + self._sa_block(x, *masks, is_causal=is_causal))
         return self.norm2(x + self._ff_block(x))
 
-    def _ff_block(self, x: Tensor) -> Tensor:
-        return self.dropout2(self._hidden(x))
-
 
 class TransformerDecoderLayer(_Layer):
     """Self-attention, attention to the encoder's output, and a two-layer network.
 
     Each has a residual connection and a LayerNorm.
 
-    Args:
-        d_model: features of a position.
-        nhead: heads of each attention.
-        dim_feedforward: hidden features of the network.
-        dropout: share dropped, in [0, 1].
-        activation: "relu", "gelu" or a function.
-        batch_first: sequences are `(N, T, E)` instead of `(T, N, E)`.
-        norm_first: normalise before each block instead of after it.
+    Args: as of `TransformerEncoderLayer`.
 
     Shape:
         tgt and output `(T, E)`, `(T, N, E)` or `(N, T, E)`; memory the same with S.
     """
 
-    def __init__(
-        self,
-        d_model: int,
-        nhead: int,
-        dim_feedforward: int = 2048,
-        dropout: float = 0.1,
-        activation: Activation = F.relu,
-        layer_norm_eps: float = 1e-5,
-        batch_first: bool = False,
-        norm_first: bool = False,
-        bias: bool = True,
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__()
-        factory = {"device": device, "dtype": dtype}
-        attention = {"dropout": dropout, "bias": bias, "batch_first": batch_first, **factory}
-        self.self_attn = MultiheadAttention(d_model, nhead, **attention)
-        self.multihead_attn = MultiheadAttention(d_model, nhead, **attention)
-        self.linear1 = Linear(d_model, dim_feedforward, bias=bias, **factory)
-        self.dropout = Dropout(dropout)
-        self.linear2 = Linear(dim_feedforward, d_model, bias=bias, **factory)
-        self.norm_first = norm_first
-        self.norm1 = LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **factory)
-        self.norm2 = LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **factory)
-        self.norm3 = LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **factory)
-        self.dropout1 = Dropout(dropout)
-        self.dropout2 = Dropout(dropout)
-        self.dropout3 = Dropout(dropout)
-        if isinstance(activation, str):
-            activation = _get_activation_fn(activation)
-        self.activation = activation
+    _attentions = ("self_attn", "multihead_attn")
 
     def forward(
         self,
@@ -475,16 +464,4 @@ class TransformerDecoderLayer(_Layer):
         key_padding_mask: Tensor | None,
         is_causal: bool = False,
     ) -> Tensor:
-        x = self.multihead_attn(
-            x,
-            mem,
-            mem,
-            attn_mask=attn_mask,
-            key_padding_mask=key_padding_mask,
-            is_causal=is_causal,
-            need_weights=False,
-        )[0]
-        return self.dropout2(x)
-
-    def _ff_block(self, x: Tensor) -> Tensor:
-        return self.dropout3(self._hidden(x))
+        return self._attended(1, x, mem, attn_mask, key_padding_mask, is_causal)
