@@ -5,6 +5,7 @@ A class made here has no instances, so `isinstance(x, DTensor)` truthfully answe
 
 from __future__ import annotations
 
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -56,7 +57,14 @@ def absent_function(module: str, name: str, why: str) -> Callable:
 
 def is_absent(value: Any) -> bool:
     """Whether `value` is a name that only exists to be imported."""
-    return isinstance(value, _Refusing) or hasattr(value, "_absent")
+    return isinstance(value, _Refusing) or (
+        isinstance(value, types.FunctionType) and "_absent" in value.__dict__
+    )
+
+
+def reason(value: Any) -> str:
+    """Why an absent name cannot be used."""
+    return value._why if isinstance(value, _Refusing) else value._absent
 
 
 def fill(namespace: dict[str, Any], why: str, *, classes: str = "", functions: str = "") -> None:
