@@ -64,6 +64,7 @@ from torchcompat._tensor._faces import FUNCTIONS as _FUNCTIONS
 from torchcompat._tensor._factory import *
 from torchcompat._tensor._foreach import *
 from torchcompat._tensor._histograms import *
+from torchcompat._tensor._gradient import *
 from torchcompat._tensor._indexing import *
 from torchcompat._tensor._linalg import *
 from torchcompat._tensor._lowrank import *
