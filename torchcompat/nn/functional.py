@@ -66,6 +66,13 @@ from torchcompat.nn._functional.grids import (
     affine_grid,
     grid_sample,
 )
+from torchcompat.nn._functional.grouped import (
+    ScalingType,
+    SwizzleType,
+    grouped_mm,
+    scaled_grouped_mm,
+    scaled_mm,
+)
 from torchcompat.nn._functional.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
