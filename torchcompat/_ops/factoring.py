@@ -84,15 +84,33 @@ def _first_bad_minor(x: jax.Array, lower: bool) -> jax.Array:
 @op("torch", "method")
 def cholesky_solve(input: Array, input2: Array, upper: bool = False) -> Array:
     """`X` with `A X = input`, given the Cholesky factor `input2` of `A`."""
-    a, b = aligned(input2, input)
-    return jax.scipy.linalg.cho_solve((a, not upper), b)
+    return _by_cholesky(*aligned(input2, input), upper)
 
 
 @op("torch", "method")
 def cholesky_inverse(input: Array, upper: bool = False) -> Array:
     """The inverse of `A`, given its Cholesky factor."""
     eye = jnp.broadcast_to(jnp.eye(input.shape[-1], dtype=input.dtype), input.shape)
-    return jax.scipy.linalg.cho_solve((input, not upper), eye)
+    return _by_cholesky(input, eye, upper)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
+def _by_cholesky(factor: jax.Array, b: jax.Array, upper: bool) -> jax.Array:
+    return jax.scipy.linalg.cho_solve((factor, not upper), b)
+
+
+@_by_cholesky.defjvp
+def _by_cholesky_jvp(upper: bool, primals: tuple, tangents: tuple) -> tuple:
+    """The slope of a whole matrix `L` in `L L^H`, not of its triangle alone: so torch has it."""
+    (factor, b), (step, change) = primals, tangents
+    found = _by_cholesky(factor, b, upper)
+    half = (
+        product(_dagger(step), jnp.triu(factor))
+        if upper
+        else product(step, _dagger(jnp.tril(factor)))
+    )
+    moved = product(half + _dagger(half), found)
+    return found, _by_cholesky(factor, change - moved, upper)
 
 
 @op("torch", "method", returns="Q R")

@@ -46,10 +46,11 @@ def sliced(
     """`input[start:end:step]` along `dim`, as a view.
 
     Raises:
-        RuntimeError: the tensor has no dimensions, or the step is not positive.
+        IndexError: the tensor has no dimensions.
+        RuntimeError: the step is not positive.
     """
     if not input.ndim:
-        raise RuntimeError("slice() cannot be applied to a 0-dim tensor.")
+        raise IndexError("slice() cannot be applied to a 0-dim tensor.")
     if step <= 0:
         raise RuntimeError("slice step must be positive")
     index = [slice(None)] * input.ndim
