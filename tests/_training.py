@@ -163,6 +163,6 @@ def check_same(ours: Any, theirs: Any, tolerance: float = TOLERANCE, path: str =
         for i, value in enumerate(theirs):
             check_same(ours[i], value, tolerance, f"{path}[{i}]")
     elif isinstance(theirs, float) and not isinstance(ours, torchcompat.Tensor):
-        assert abs(ours - theirs) <= tolerance * max(abs(theirs), 1e-6), path
+        assert ours == theirs or abs(ours - theirs) <= tolerance * max(abs(theirs), 1e-6), path
     else:
         assert ours == theirs, path
