@@ -189,7 +189,9 @@ class _Writer:
         for name, value in self.codegen.additional_globals():
             self.add_global(name, value)
         prologue = self.codegen.gen_fn_def(self.free_vars, self.returns)
-        lines, numbers, start = [], {}, 1 + wraps.count("\n") + 3
+        lines: list[str] = []
+        numbers: dict[int, int | None] = {}
+        start = 1 + wraps.count("\n") + 3
         current: int | None = None
         for line in "".join(self.body).lstrip("\n").split("\n"):
             if line.startswith("# COUNTER: "):

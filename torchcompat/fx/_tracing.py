@@ -40,7 +40,7 @@ class ProxyableClassMeta(type):
         super().__init__(name, bases, attrs)
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        instance = cls.__new__(cls, *args, **kwargs)  # type: ignore[call-overload]
+        instance: Any = cls.__new__(cls, *args, **kwargs)  # type: ignore[call-overload]
         if not is_fx_tracing():
             instance.__init__(*args, **kwargs)
             return instance

@@ -275,7 +275,7 @@ class Proxy:
         caller = None if frame is None else frame.f_back
         count = None if caller is None else _unpacked_into(caller)
         if count is not None:
-            return (self[i] for i in range(count))
+            return (operator.getitem(self, i) for i in range(count))
         return self.tracer.iter(self)
 
     def __abs__(self) -> Proxy:
