@@ -26,6 +26,7 @@ from torchcompat._device import device as device
 from torchcompat._device import get_default_device as get_default_device
 from torchcompat._device import set_default_device as set_default_device
 from torchcompat._dtype import BY_NAME as _BY_NAME
+from torchcompat._dtype import NAMES_ONLY as _NAMES_ONLY
 from torchcompat._dtype import dtype as dtype
 from torchcompat._dtype import get_default_dtype as get_default_dtype
 from torchcompat._dtype import promote_types as promote_types
@@ -101,7 +102,7 @@ from torchcompat.version import __version__ as __version__
 
 e, pi, inf, nan, newaxis = _math.e, _math.pi, _math.inf, _math.nan, None
 
-globals().update(_BY_NAME)
+globals().update(_BY_NAME | _NAMES_ONLY)
 # Functions written by hand (overloads, creation) take precedence over an op's generated face.
 for _name, _function in _FUNCTIONS["torch"].items():
     globals().setdefault(_name, _function)

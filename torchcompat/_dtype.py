@@ -13,15 +13,43 @@ class dtype:
     Instances are unique: compare with `is`. `str(float32) == "torch.float32"`, as in torch.
     """
 
-    __slots__ = ("name", "numpy", "itemsize", "is_floating_point", "is_complex", "is_signed")
+    __slots__ = ("name", "numpy", "itemsize", "is_floating_point", "is_complex", "_signed")
 
-    def __init__(self, name: str, numpy_type: object) -> None:
+    def __init__(self, name: str, numpy_type: object, itemsize: int = 0) -> None:
+        """With `itemsize` a type that is a name only: NumPy has none for its values."""
         self.name = name
-        self.numpy = np.dtype(numpy_type)  # type: ignore[call-overload]
-        self.itemsize = self.numpy.itemsize
-        self.is_complex = self.numpy.kind == "c"
-        self.is_floating_point = not self.is_complex and name.startswith(("float", "bfloat"))
-        self.is_signed = self.is_floating_point or self.is_complex or self.numpy.kind == "i"
+        if not itemsize:
+            self.numpy = np.dtype(numpy_type)  # type: ignore[call-overload]
+        self.itemsize = itemsize or self.numpy.itemsize
+        self.is_complex = name.startswith("complex")
+        self.is_floating_point = name.startswith(("float", "bfloat"))
+        signed = name.startswith(("float", "bfloat", "complex", "int"))
+        self._signed = signed and not name.endswith("fnu")
+
+    def __getattr__(self, name: str) -> np.dtype:
+        if name == "numpy":
+            raise NotImplementedError(
+                f"dtype=torch.{self.name}: NumPy has no such type, so torchcompat has no tensors of it"
+            )
+        raise AttributeError(f"'torch.dtype' object has no attribute '{name}'")
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether there are negative values.
+
+        Raises:
+            RuntimeError: the type is quantized or mere bits.
+        """
+        if self.name.startswith("bits"):
+            raise RuntimeError("Bits types are undefined")
+        if self.name.startswith(("qu", "qi")):
+            raise RuntimeError("isSignedType not supported for quantized types")
+        return self._signed
+
+    @property
+    def abbr(self) -> str:
+        """The short name: `f32`, `i64`, `b8`."""
+        return _abbreviation(self.name)
 
     def __repr__(self) -> str:
         return f"torch.{self.name}"
@@ -40,10 +68,38 @@ class dtype:
         return _REAL.get(self.name, self)
 
     def to_complex(self) -> dtype:
-        """The complex type whose parts have at least this precision."""
+        """The complex type whose parts have at least this precision.
+
+        Raises:
+            RuntimeError: the type is not a floating-point one, or has 8 bits.
+        """
         if self.is_complex:
             return self
-        return complex128 if self is float64 else complex64
+        found = _COMPLEX.get(self.name)
+        if found is None:
+            raise RuntimeError(f"Unknown Complex ScalarType for {scalar_name(self)}")
+        return found
+
+
+def _abbreviation(name: str) -> str:
+    """`float32` is f32, `bfloat16` bf16, `bits2x4` b2x4; integers below 8 bits keep their names."""
+    for start, short in _SHORT.items():
+        rest = name.removeprefix(start)
+        if rest != name and name not in _SMALL:
+            return short + rest.replace("_", "")
+    return _SHORT_WHOLE.get(name, name)
+
+
+_SMALL = frozenset(f"{sign}int{n}" for sign in ("", "u") for n in range(1, 8))
+_SHORT = {"bfloat": "bf", "float": "f", "complex": "c", "uint": "u", "int": "i"}
+_SHORT_WHOLE = {
+    "bool": "b8",
+    "bits8": "b8x1",
+    "bits16": "b16x1",
+    "bits1x8": "b1x8",
+    "bits2x4": "b2x4",
+    "bits4x2": "b4x2",
+}
 
 
 _TYPES = {
@@ -82,13 +138,28 @@ _ALIASES = {
 BY_NAME: dict[str, dtype] = {name: dtype(name, kind) for name, kind in _TYPES.items()}
 _BY_NUMPY = {one.numpy: one for one in BY_NAME.values()}
 BY_NAME |= {alias: BY_NAME[name] for alias, name in _ALIASES.items()}
+# Types that can be named and compared, but have no tensors here: bytes an element.
+_NAMES_ONLY = (
+    dict.fromkeys(sorted(_SMALL), 1)
+    | dict.fromkeys(("bits8", "bits1x8", "bits2x4", "bits4x2", "float4_e2m1fn_x2"), 1)
+    | dict.fromkeys(("quint8", "qint8", "quint4x2", "quint2x4"), 1)
+    | {"bits16": 2, "qint32": 4, "complex32": 4}
+)
+NAMES_ONLY: dict[str, dtype] = {name: dtype(name, None, n) for name, n in _NAMES_ONLY.items()}
+NAMES_ONLY |= {"chalf": NAMES_ONLY["complex32"], "bit": NAMES_ONLY["uint1"]}
 
 float64, float32, float16, bfloat16 = (
     BY_NAME[name] for name in ("float64", "float32", "float16", "bfloat16")
 )
 complex64, complex128 = BY_NAME["complex64"], BY_NAME["complex128"]
 int64, int32, uint8, bool_ = (BY_NAME[name] for name in ("int64", "int32", "uint8", "bool"))
-_REAL = {"complex64": float32, "complex128": float64}
+_REAL = {"complex32": float16, "complex64": float32, "complex128": float64}
+_COMPLEX = {
+    "float16": NAMES_ONLY["complex32"],
+    "bfloat16": complex64,
+    "float32": complex64,
+    "float64": complex128,
+}
 _UNSIGNED = {BY_NAME[name] for name in ("uint16", "uint32", "uint64")}
 
 _default = float32
@@ -96,7 +167,7 @@ _default = float32
 
 def get(name: str) -> dtype:
     """The dtype called `name` ("float32", "half", ...)."""
-    return BY_NAME[name]
+    return BY_NAME.get(name) or NAMES_ONLY[name]
 
 
 def from_numpy(kind: object) -> dtype:
@@ -176,7 +247,13 @@ _SCALAR_NAMES = {
     "uint32": "UInt32",
     "uint64": "UInt64",
     "bool": "Bool",
-}
+    "complex32": "ComplexHalf",
+    "quint8": "QUInt8",
+    "qint8": "QInt8",
+    "qint32": "QInt32",
+    "quint4x2": "QUInt4x2",
+    "quint2x4": "QUInt2x4",
+} | {name: name.replace("uint", "UInt").replace("int", "Int") for name in _SMALL}
 
 
 def scalar_name(one: dtype) -> str:
