@@ -1,0 +1,5 @@
+"""What `DataLoader` is made of."""
+
+from torchcompat.utils.data._utils import collate as collate
+from torchcompat.utils.data._utils import fetch as fetch
+from torchcompat.utils.data._utils import worker as worker
