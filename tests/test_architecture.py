@@ -22,6 +22,8 @@ FLOORS = {
     "torchcompat.nn.functional": 3,
     "torchcompat.nn._functional": 3,
     "torchcompat.nn.attention": 3,
+    "torchcompat.nn.grad": 3,
+    "torchcompat.overrides": 3,
     "torchcompat.nn.init": 3,
     "torchcompat.nn._reduction": 3,
     "torchcompat.nn.parameter": 3,

@@ -3,7 +3,8 @@
 import importlib as _importlib
 from typing import Any as _Any
 
-from torchcompat.nn import attention, functional, init, modules, parallel, parameter, utils
+from torchcompat.nn import attention, functional, grad, init, modules, parallel, parameter, utils
+from torchcompat.nn._factory import factory_kwargs
 from torchcompat.nn.modules import *  # noqa: F403
 from torchcompat.nn.parallel import DataParallel
 from torchcompat.nn.parameter import (
@@ -21,7 +22,9 @@ __all__ = [
     "UninitializedBuffer",
     "UninitializedParameter",
     "attention",
+    "factory_kwargs",
     "functional",
+    "grad",
     "init",
     "modules",
     "parallel",

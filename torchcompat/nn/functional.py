@@ -14,6 +14,7 @@ from torchcompat._tensor._faces import FUNCTIONS as _FUNCTIONS
 from torchcompat._tensor._faces import twin as _twin
 from torchcompat._tensor.ops import sigmoid, tanh
 from torchcompat.nn import _reduction as _Reduction
+from torchcompat.nn import grad
 from torchcompat.nn._functional.activation import (
     _get_softmax_dim,
     gumbel_softmax,
@@ -73,6 +74,20 @@ from torchcompat.nn._functional.grouped import (
     scaled_grouped_mm,
     scaled_mm,
 )
+from torchcompat.nn._functional.helpers import (  # type: ignore[attr-defined]
+    _adaptive_max_pool1d,
+    _adaptive_max_pool2d,
+    _adaptive_max_pool3d,
+    _fractional_max_pool2d,
+    _fractional_max_pool3d,
+    _in_projection,
+    _list_with_default,
+    _max_pool1d,
+    _max_pool2d,
+    _max_pool3d,
+    assert_int_or_pair,
+    boolean_dispatch,
+)
 from torchcompat.nn._functional.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -126,6 +141,12 @@ from torchcompat.nn._functional.unpooling import (
     max_unpool1d,
     max_unpool2d,
     max_unpool3d,
+)
+from torchcompat.overrides import (
+    handle_torch_function,
+    has_torch_function,
+    has_torch_function_unary,
+    has_torch_function_variadic,
 )
 
 for _name, _function in _FUNCTIONS["functional"].items():
