@@ -65,6 +65,7 @@ from torchcompat._tensor._faces import FUNCTIONS as _FUNCTIONS
 from torchcompat._tensor._factory import *
 from torchcompat._tensor._foreach import *
 from torchcompat._tensor._histograms import *
+from torchcompat._tensor._former import *
 from torchcompat._tensor._gradient import *
 from torchcompat._tensor._indexing import *
 from torchcompat._tensor._linalg import *
@@ -72,6 +73,7 @@ from torchcompat._tensor._lowrank import *
 from torchcompat._tensor._memory import *
 from torchcompat._tensor._native import *
 from torchcompat._tensor._overloads import *
+from torchcompat._tensor._plain import *
 from torchcompat._tensor._print import *
 from torchcompat._tensor._properties import *
 from torchcompat._tensor._sampling import *
