@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from typing import Any
-
-from torchcompat.backends._settings import Settings, settle
 
 strategy: str | None = "auto"
 
@@ -21,18 +20,3 @@ def get_opt_einsum() -> Any:
 
 
 enabled = is_available()
-_STRATEGIES = ("auto", "greedy", "optimal")
-
-
-class _Checked(Settings):
-    """Settings that opt_einsum has."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name == "strategy" and value not in (None, *_STRATEGIES):
-            raise ValueError(
-                f"`strategy` must be one of the following: [auto, greedy, optimal] but is {value}"
-            )
-        super().__setattr__(name, value)
-
-
-settle(__name__, _Checked)

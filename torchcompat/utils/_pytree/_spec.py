@@ -100,9 +100,9 @@ class TreeSpec:
         mapping = self.type in STANDARD_DICT_TYPES and kind in STANDARD_DICT_TYPES
         if kind is not self.type and not mapping:
             raise ValueError(
-                f"Type mismatch; expected {self.type!r}, but got {kind!r}."
+                f"Node type mismatch; expected {self.type!r}, but got {kind!r}."
                 if self.type not in STANDARD_DICT_TYPES
-                else f"Type mismatch; expected a dictionary, but got {kind!r}."
+                else f"Node type mismatch; expected a dictionary, but got {kind!r}."
             )
         if mapping:
             for key, spec in zip(self._keys(), self._children_for(tree)):
@@ -131,8 +131,7 @@ class TreeSpec:
         if len(got) != len(expected):
             raise ValueError(f"Node arity mismatch; expected {len(expected)}, but got {len(got)}.")
         if set(got) != set(expected):
-            missing = [k for k in expected if k not in tree]
-            extra = [k for k in got if k not in expected]
+            missing, extra = set(expected) - set(got), set(got) - set(expected)
             message = f"; missing key(s): {missing}" if missing else ""
             message += f"; extra key(s): {extra}" if extra else ""
             raise ValueError(f"Node keys mismatch{message}.")
