@@ -1,5 +1,6 @@
 """Optimizers, learning-rate schedules and averaged models."""
 
+from torchcompat.optim import _functional as _functional
 from torchcompat.optim import lr_scheduler as lr_scheduler
 from torchcompat.optim import swa_utils as swa_utils
 from torchcompat.optim._adafactor import Adafactor as Adafactor

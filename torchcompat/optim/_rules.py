@@ -69,7 +69,10 @@ def sgd(p: Array, g: Array, s: State, h: Any, on: Flags) -> tuple[Array, State]:
     if "momentum" not in on:
         return plus(p, g, -h.lr), s
     held = s.get("momentum_buffer")
-    buffer = g if held is None else plus(times(held, h.momentum), g, 1 - h.dampening)
+    if held is None:
+        buffer = jax.lax.stop_gradient(g)  # the first buffer has no history in torch either
+    else:
+        buffer = plus(times(held, h.momentum), g, 1 - h.dampening)
     g = plus(g, buffer, h.momentum) if "nesterov" in on else buffer
     return plus(p, g, -h.lr), {"momentum_buffer": buffer}
 

@@ -19,7 +19,8 @@ def full(value: float, like: Tensor, shape: Any = None) -> Tensor:
     if isinstance(held, jax.ShapeDtypeStruct):
         return wrap(jax.ShapeDtypeStruct(size, held.dtype))
     whole = size == tuple(held.shape) and not isinstance(held, jax.core.Tracer)
-    place = held.sharding if whole else None
+    # An array that JAX may move must stay so: committed ones would compile the update anew.
+    place = held.sharding if whole and held.committed else None
     return _lasting(np.full(size, value, held.dtype), place)
 
 

@@ -125,7 +125,8 @@ def _recorded(rule: Rule, params: Any, grads: Any, states: States, hyper: dict, 
     for p, value in zip(params, out):
         write(p, value)
     rest = iter(out[len(params) :])
-    for held in states.values():
+    for name in sorted(states):
+        held = states[name]
         for i, value in zip(range(len(held)), rest):
             if held[i] is not None:
                 write(held[i], value)
@@ -138,7 +139,7 @@ def _row(rule: Rule, on: frozenset, structure: Any) -> Row:
     def run(leaves: tuple) -> list:
         params, grads, states, hyper = jax.tree.unflatten(structure, leaves)
         new_params, new_states = _compiled(rule, on, params, grads, states, hyper)
-        new = [x for held in new_states.values() for x in held]
+        new = [x for name in sorted(new_states) for x in new_states[name]]
         # Every place needs an array; where there is no state, one that nobody looks at.
         return [*new_params, *(jnp.zeros(()) if x is None else x for x in new)]
 
