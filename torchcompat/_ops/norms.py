@@ -148,7 +148,7 @@ def linalg_norm(
     return _vector(A, ord, dims, keepdim, dtype)
 
 
-@op("torch", "method")
+@op("torch", "method", grad="LinalgVectorNormBackward0")
 def norm(
     input: Array,
     p: Order = "fro",

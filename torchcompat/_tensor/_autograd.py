@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from torchcompat._tensor._state import state
@@ -19,16 +20,45 @@ class _GradMode:
 
     def __enter__(self) -> None:
         self.before.append(state.grad_enabled)
-        state.grad_enabled = self.mode
+        state.grad_enabled = self.mode and not state.inference
 
     def __exit__(self, *exc: object) -> None:
         state.grad_enabled = self.before.pop()
 
     def __call__(self, function: Callable) -> Callable:
+        if inspect.isgeneratorfunction(function):
+            return self._around_generator(function)
+
         @functools.wraps(function)
         def inside(*args: Any, **kwargs: Any) -> Any:
             with self.clone():
                 return function(*args, **kwargs)
+
+        return inside
+
+    def _around_generator(self, function: Callable) -> Callable:
+        """A generator function that runs in this mode, and in the caller's while it is suspended."""
+
+        @functools.wraps(function)
+        def inside(*args: Any, **kwargs: Any) -> Iterator:
+            with self.clone():
+                running = function(*args, **kwargs)
+            step, given = running.send, None
+            while True:
+                try:
+                    with self.clone():
+                        found = step(given)
+                except StopIteration as end:
+                    return end.value
+                step, given = running.send, None
+                try:
+                    given = yield found
+                except GeneratorExit:
+                    with self.clone():
+                        running.close()
+                    raise
+                except BaseException as error:
+                    step, given = running.throw, error
 
         return inside
 
@@ -59,7 +89,7 @@ class enable_grad(no_grad):
 
 
 class inference_mode(_GradMode):
-    """`no_grad` under another name, as a context manager or decorator (`mode=False` records)."""
+    """`no_grad` whose tensors can take no part in autograd later (`mode=False` turns it off)."""
 
     def __new__(cls, mode: Any = True) -> Any:
         self = super().__new__(cls)
@@ -71,6 +101,16 @@ class inference_mode(_GradMode):
     def __init__(self, mode: bool = True) -> None:
         super().__init__()
         self.mode = not mode
+        self.outside: list[bool] = []
+
+    def __enter__(self) -> None:
+        self.outside.append(state.inference)
+        state.inference = not self.mode
+        super().__enter__()
+
+    def __exit__(self, *exc: object) -> None:
+        super().__exit__(*exc)
+        state.inference = self.outside.pop()
 
     def clone(self) -> inference_mode:
         return inference_mode(not self.mode)
@@ -100,3 +140,18 @@ class set_grad_enabled(_GradMode):
 def is_grad_enabled() -> bool:
     """Whether operations are being recorded."""
     return state.grad_enabled
+
+
+def is_inference_mode_enabled() -> bool:
+    """Whether tensors made now can take no part in autograd later."""
+    return state.inference
+
+
+def is_anomaly_enabled() -> bool:
+    """Whether errors in backward name the forward op."""
+    return state.anomaly is not None
+
+
+def is_anomaly_check_nan_enabled() -> bool:
+    """Whether a derivative with a NaN is an error."""
+    return state.anomaly is None or state.anomaly.check_nan

@@ -17,14 +17,16 @@ class Cell:
             a `jax.ShapeDtypeStruct`.
         version: how many in-place writes it has seen.
         unseen: how many of those came through `.data`, which autograd does not look at.
+        inference: it was made in inference mode.
         serial: its place in the order of creation.
     """
 
-    __slots__ = ("value", "version", "unseen", "serial", "__weakref__")
+    __slots__ = ("value", "version", "unseen", "inference", "serial", "__weakref__")
 
     def __init__(self, value: Any) -> None:
         self.value = value
         self.version = self.unseen = 0
+        self.inference = state.inference
         self.serial = serial()
         if state.capture is not None:
             state.capture.made(self)
@@ -96,6 +98,10 @@ class DerivedCell(Cell):
     @unseen.setter
     def unseen(self, value: int) -> None:
         self.root.unseen = value
+
+    @property
+    def inference(self) -> bool:
+        return self.root.inference
 
     @property
     def serial(self) -> int:

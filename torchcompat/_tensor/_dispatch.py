@@ -317,7 +317,11 @@ def _view(row: Row, args: tuple) -> Any:
         return None
     node = recorded_view(row, args) if state.grad_enabled and source.requires_grad else None
     if isinstance(layout, list):
-        return tuple(viewed(source, one, node, i) for i, one in enumerate(layout))
+        views = tuple(viewed(source, one, node, i) for i, one in enumerate(layout))
+        if node is not None:
+            for one in views:
+                one._one_of_several = True
+        return views
     return viewed(source, layout, node)
 
 

@@ -145,7 +145,7 @@ class _Pass:
             if hooks or keeper:
                 box = self.boxed(gradient)
                 for hook in list((hooks or {}).values()):
-                    box = _replaced(run_hook(hook, box), box)
+                    box = _checked(hook, run_hook(hook, box), box)
                 if keeper:
                     keeper(box)
                 held[output] = self.bare(box)
@@ -207,6 +207,18 @@ class _Pass:
 
 def _replaced(result: Any, before: Any) -> Any:
     return before if result is None else result
+
+
+def _checked(hook: Callable, result: Any, before: Tensor) -> Tensor:
+    """What a tensor's hook returned, if it can stand for the gradient."""
+    if result is None:
+        return before
+    if not isinstance(result, Tensor):
+        raise TypeError(f"expected Variable, but hook returned '{type(result).__name__}'")
+    if result.shape != before.shape:
+        name = getattr(hook, "__name__", repr(hook))
+        raise RuntimeError(f"hook '{name}' has changed the size of value")
+    return result
 
 
 def _as_tuple(x: Any) -> tuple:

@@ -15,7 +15,7 @@ import jax
 from torchcompat import _dtype
 from torchcompat._ops._registry import ROWS, Row, forget_executables
 from torchcompat._tensor import _dispatch
-from torchcompat._tensor._graph import writing
+from torchcompat._tensor._graph import one_of_several, writing
 from torchcompat._tensor._state import epoch, state
 from torchcompat._tensor._tensor import Tensor
 
@@ -73,12 +73,30 @@ def check_castable(source: _dtype.dtype, to: _dtype.dtype) -> None:
 
 def check_inplace(target: Tensor) -> None:
     """Raises torch's error for an in-place write that autograd forbids."""
+    if target._cell.inference and not state.inference:
+        raise RuntimeError(
+            "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a "
+            "clone to get a normal tensor before doing inplace update.See "
+            "https://github.com/pytorch/rfcs/pull/17 for more details."
+        )
     if state.grad_enabled and target._requires_grad and target._grad_fn is None:
         raise RuntimeError(
             "a leaf Variable that requires grad is being used in an in-place operation."
         )
     base = target._is_view_of
-    if state.grad_enabled and base is not None and base._requires_grad and base._grad_fn is None:
+    if not state.grad_enabled or base is None or not base._requires_grad:
+        return
+    if target._one_of_several:
+        raise RuntimeError(one_of_several(target, "and is being modified inplace"))
+    if target._graph_version is None:
+        raise RuntimeError(
+            "A view was created in no_grad mode and is being modified inplace with grad mode enabled. "
+            "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify "
+            "your code by moving both the view and the inplace either both inside the no_grad block (if "
+            "you don't want the inplace to be tracked) or both outside (if you want the inplace to be "
+            "tracked)."
+        )
+    if base._grad_fn is None:
         raise RuntimeError(
             "a view of a leaf Variable that requires grad is being used in an in-place operation."
         )

@@ -98,11 +98,27 @@ def renew(view: Tensor) -> None:
     version = view._cell.version
     if view._graph_version is None or view._graph_version == version:
         return
-    view._graph_version = version
     base = view._is_view_of
+    if base._requires_grad and view._one_of_several and view._grad_fn is not None:
+        raise RuntimeError(
+            one_of_several(
+                view, "and its base or another view of its base has been modified inplace"
+            )
+        )
+    view._graph_version = version
     if base._requires_grad:
         node = Node(_ALIAS, [_form(base)], _within(view, base), [base])
         node.made(view, 0, tuple(view.shape), base._cell.value.dtype)
+
+
+def one_of_several(view: Tensor, what: str) -> str:
+    """torch's text for a view that was made with others by one op and written to."""
+    name = view._grad_fn.name().removesuffix("Backward0") if view._grad_fn else "Unbind"
+    return (
+        f"Output {view._output_nr} of {name} is a view {what}. This view is the output of a function "
+        "that returns multiple views. Such functions do not allow the output views to be modified "
+        "inplace. You should replace the inplace operation by an out-of-place one."
+    )
 
 
 def _within(view: Tensor, base: Tensor) -> list:

@@ -138,6 +138,8 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
 
 
 def _check_leaf(self: Tensor) -> None:
+    if self._cell.inference or self._is_view_of is not None:
+        _faces.check_inplace(self)
     if self._requires_grad and self._grad_fn is None and state.grad_enabled:
         raise RuntimeError(
             "a view of a leaf Variable that requires grad is being used in an in-place operation."

@@ -180,7 +180,7 @@ class Node(GraphNode):
 
     def release(self) -> None:
         """Frees what backward needed. What kept no values can be gone through again."""
-        if _saving.keeps_values(self.leaves):
+        if _saving.keeps_values(self):
             self.leaves = None
         self.marks = []
 
@@ -252,7 +252,9 @@ class Accumulate(GraphNode):
     def accumulate(self, gradient: Tensor, keep_graph: bool) -> None:
         """Adds `gradient` to the leaf's `.grad`; then calls the post-accumulation hooks."""
         variable = self.variable
-        before = variable.grad
+        if state.capture is not None:
+            state.capture.slot(variable)
+        before = variable._grad
         if before is None:
             variable._grad = gradient if keep_graph else wrap(gradient._read())
         elif keep_graph:

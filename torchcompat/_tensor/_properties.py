@@ -75,7 +75,7 @@ _NEVER = (
 )
 for _name in _NEVER:
     setattr(Tensor, _name, property(lambda self: False, doc="Always false."))
-for _name in ("is_inference", "is_conj", "is_neg", "is_pinned", "is_shared", "is_distributed"):
+for _name in ("is_conj", "is_neg", "is_pinned", "is_shared", "is_distributed"):
     setattr(Tensor, _name, lambda self: False)
 
 

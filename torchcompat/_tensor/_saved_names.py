@@ -71,7 +71,7 @@ ALIKE = {
 }
 # Of those that are listed, the ops that are linear in each argument: what is not kept does not matter.
 PRODUCTS = frozenset(
-    "addbmm addcmul addmm addmv addr baddbmm bmm dot inner kron linear matmul mm mul mv outer "
+    "addbmm addcmul addmm addmv addr baddbmm bmm dot inner kron lerp linear matmul mm mul mv outer "
     "tensordot vdot".split()
 )
 # op -> for each argument that needs a gradient, what is kept

@@ -68,6 +68,13 @@ class Mark:
 
     def __init__(self, tensor: Tensor, result: bool) -> None:
         cell = tensor._cell
+        if cell.inference:
+            raise RuntimeError(
+                "Inference tensors cannot be saved for backward. Please do not use Tensors created in "
+                "inference mode in computation tracked by autograd. To work around this, you can make a "
+                "clone to get a normal tensor and use it in autograd, or use `torch.no_grad()` instead "
+                "of `torch.inference_mode()`."
+            )
         self.cell = weakref.ref(cell) if result else cell
         self.tensor = tensor if tensor._is_view_of is not None else weakref.ref(tensor)
         self.version = cell.version - cell.unseen
@@ -186,9 +193,11 @@ class _Packed:
         return tensor._read()
 
 
-def keeps_values(leaves: list | None) -> bool:
-    """Whether there is an array among a node's leaves."""
-    return any(isinstance(x, (jax.Array, _Packed)) for x in leaves or ())
+def keeps_values(node: Any) -> bool:
+    """Whether there is an array among a node's leaves; a number that `mul` is given counts as one."""
+    if node.leaves is None or node.row.name == "mul":
+        return True
+    return any(isinstance(x, (jax.Array, _Packed)) for x in node.leaves)
 
 
 def pack(node: Any) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from torchcompat import _device, _dtype, _layout, _strided
 from torchcompat._layout import Layout
+from torchcompat._tensor import _grads
 from torchcompat._tensor._cell import Cell, detached, traced_here
 from torchcompat._tensor._state import epoch, state
 
@@ -111,6 +112,8 @@ class Tensor(metaclass=_Open):
     _seen: Any
     # Made by `.data`: autograd does not see the writes through it.
     _silent = False
+    # Made with others by one op (`unbind`, `split`): such views must not be written to.
+    _one_of_several = False
 
     if TYPE_CHECKING:  # what the registry and the modules beside this one attach
 
@@ -220,6 +223,8 @@ class Tensor(metaclass=_Open):
     @property
     def _version(self) -> int:
         cell = self._cell
+        if cell.inference:
+            raise RuntimeError("Inference tensors do not track version counter.")
         return cell.unseen if self._silent else cell.version - cell.unseen
 
     # -- autograd flags ------------------------------------------------------------------------
@@ -249,12 +254,18 @@ class Tensor(metaclass=_Open):
             raise RuntimeError(
                 "only Tensors of floating point and complex dtype can require gradients"
             )
+        if value and self._cell.inference and not state.inference:
+            raise RuntimeError(
+                "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed."
+            )
         if self._requires_grad != bool(value):
             self._requires_grad = bool(value)
             epoch.advance()
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Sets `requires_grad` in place."""
+        if requires_grad and not (self.dtype.is_floating_point or self.dtype.is_complex):
+            raise RuntimeError("only Tensors of floating point dtype can require gradients")
         self.requires_grad = requires_grad
         return self
 
@@ -263,12 +274,14 @@ class Tensor(metaclass=_Open):
         """The accumulated gradient, or None."""
         if state.capture is not None:
             state.capture.slot(self)
+        if self._grad is None and self._requires_grad and self._grad_fn is not None:
+            _grads.warn_of_non_leaf(self)
         return self._grad
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
         if value is not None:
-            _check_grad(self, value)
+            _grads.check(self, value)
         if state.capture is not None:
             state.capture.slot(self, replacing=True)
         self._grad = value
@@ -296,6 +309,10 @@ class Tensor(metaclass=_Open):
     @property
     def _base(self) -> Tensor | None:
         return self._is_view_of
+
+    def is_inference(self) -> bool:
+        """Whether the tensor was made in inference mode."""
+        return self._cell.inference
 
     def _is_view(self) -> bool:
         return self._is_view_of is not None
@@ -355,22 +372,6 @@ def _read_layout(value: Any, layout: _layout.Layout) -> Any:
         return jax.ShapeDtypeStruct(layout[0], value.dtype)
     with jax.enable_x64(True):
         return _strided.read(value, layout)
-
-
-def _check_grad(owner: Tensor, grad: Any) -> None:
-    if not isinstance(grad, Tensor):
-        raise TypeError(
-            f"assigned grad expected to be a Tensor or None but got grad of type {type(grad).__name__}"
-        )
-    if grad.dtype is not owner.dtype:
-        raise RuntimeError(
-            f"assigned grad has data of a different type: expected {owner.dtype}, got {grad.dtype}"
-        )
-    if grad.shape != owner.shape:
-        raise RuntimeError(
-            f"assigned grad has data of a different size: expected {list(owner.shape)}, "
-            f"got {list(grad.shape)}"
-        )
 
 
 def wrap(value: Any) -> Tensor:

@@ -47,7 +47,7 @@ def _retain_grad(self: Tensor) -> None:
     self.__dict__["_retains_grad"] = True
 
     def keep(gradient: Tensor) -> None:
-        before = self.grad
+        before = self.grad  # `retains_grad` is set: no warning
         self._grad = gradient if before is None else before + gradient
 
     edge = edge_of(self)

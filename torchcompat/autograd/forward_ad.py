@@ -6,7 +6,14 @@ from typing import Any, NamedTuple
 
 from torchcompat._tensor import Tensor
 
-__all__ = ["UnpackedDualTensor", "dual_level", "enter_dual_level", "make_dual", "unpack_dual"]
+__all__ = [
+    "UnpackedDualTensor",
+    "dual_level",
+    "enter_dual_level",
+    "exit_dual_level",
+    "make_dual",
+    "unpack_dual",
+]
 
 _INSTEAD = "forward-mode dual tensors: use func.jvp, func.jacfwd or autograd.functional.jvp instead"
 
@@ -56,3 +63,12 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> A
 def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTensor:
     """The tensor, and no tangent: outside of a level there are none."""
     return UnpackedDualTensor(tensor, None)
+
+
+def exit_dual_level(*, level: int | None = None) -> None:
+    """Leaves a level.
+
+    Raises:
+        RuntimeError: there is none.
+    """
+    raise RuntimeError("Trying to exit a forward AD level but no level is currently active.")
