@@ -48,7 +48,7 @@ class Case:
     """One row: both modules with the same values, the differentiable arguments of the call."""
 
     def __init__(self, name: str, row: ModuleInput, training: bool, dtype: torch.dtype) -> None:
-        self.name, self.row, self.training = name, row, training
+        self.name, self.row, self.training, self.dtype = name, row, training, dtype
         self.theirs, self.ours = self._constructed(dtype)
         self.leaves = self._leaves()
 

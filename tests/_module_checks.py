@@ -27,6 +27,10 @@ DRAWS = dict.fromkeys(
 EXCLUDED_GRADIENTS = {
     "CrossMapLRN2d": "torch's backward is not the slope of its forward: 8e-5 off, in float64 too"
 }
+# class -> (factor on the tolerance of bfloat16, reason)
+LOOSER_BFLOAT16 = {
+    "MultiheadAttention": (3.0, "rounds at other places than torch; both are near the exact value")
+}
 
 
 class Unsupported(Exception):
@@ -156,7 +160,8 @@ def flat(results: Any) -> list:
 
 
 def _factor(case: Case) -> float:
-    return LOOSER.get(case.name, (1.0, ""))[0]
+    table = LOOSER_BFLOAT16 if case.dtype is torch.bfloat16 else LOOSER
+    return table.get(case.name, (1.0, ""))[0]
 
 
 def _compare(case: Case, got: Any, want: Any, what: str) -> None:

@@ -9,7 +9,6 @@ from torch.testing._internal.opinfo.core import SampleInput
 
 import torchcompat
 from tests import _record
-from tests._against_torch import same_outcome
 from tests._op_cases import ENTRIES, _leaves, check_sample, compare
 from tests._parity import to_ours
 
@@ -163,25 +162,3 @@ def test_compiled(name):
             expected = seeded(torch, name)(sample.input, *sample.args, **sample.kwargs)
             found = torchcompat.compile(seeded(torchcompat, name))(*args, **kwargs)
         compare(list(zip(_leaves(found), _leaves(expected), strict=True)), name)
-
-
-BAD_GROUPS = [
-    (_x(16, 16).double(), _x(2, 16, 8), {"offs": _ends}),
-    (_x(16, 16), _x(2, 16, 8), {}),
-    (_x(2, 16, 16), _x(2, 16, 8), {"offs": _ends}),
-    (_x(16, 16), _x(2, 16, 8), {"offs": _ends.long()}),
-    (_x(16, 16), _x(3, 16, 8), {"offs": _ends}),
-    (_x(16, 16), _x(16, 8), {"offs": _ends[None]}),
-    (_x(2, 16, 16), _x(3, 16, 8), {}),
-    (_x(2, 16, 16), _x(2, 8, 16), {}),
-    (_x(16), _x(2, 16, 16), {}),
-    (_x(16, 16), _x(2, 16, 8), {"offs": _ends, "bias": _x(8)}),
-    (_x(16, 16), _x(2, 16, 8), {"offs": _ends, "out_dtype": torch.bfloat16}),
-    (_x(16, 16), _x(2, 16, 8).bfloat16(), {"offs": _ends}),
-]
-
-
-@pytest.mark.parametrize("number", range(len(BAD_GROUPS)))
-def test_errors_of_grouped_mm(number):
-    *matrices, kwargs = BAD_GROUPS[number]
-    same_outcome(ours.grouped_mm, theirs.grouped_mm, tuple(matrices), kwargs)

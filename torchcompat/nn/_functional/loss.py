@@ -239,6 +239,11 @@ def _fitted(size: tuple[int, ...], var: Tensor) -> Tensor:
     raise ValueError("var is of incorrect size")
 
 
+def _sign(target: Any) -> Any:
+    """A target that only chooses between two formulas; autograd does not know it."""
+    return target.detach() if isinstance(target, Tensor) else target
+
+
 def hinge_embedding_loss(
     input: Tensor,
     target: Tensor,
@@ -249,7 +254,7 @@ def hinge_embedding_loss(
 ) -> Tensor:
     """`input` where `target` is 1, `max(0, margin - input)` where it is -1."""
     reduction = settled(size_average, reduce, reduction)
-    return ops.hinge_embedding_loss(input, target, margin, reduction)
+    return ops.hinge_embedding_loss(input, _sign(target), margin, reduction)
 
 
 def cosine_embedding_loss(
@@ -263,7 +268,7 @@ def cosine_embedding_loss(
 ) -> Tensor:
     """`1 - cos(input1, input2)` where `target` is 1, `max(0, cos - margin)` where it is -1."""
     reduction = settled(size_average, reduce, reduction)
-    return ops.cosine_embedding_loss(input1, input2, target, float(margin), reduction)
+    return ops.cosine_embedding_loss(input1, input2, _sign(target), float(margin), reduction)
 
 
 def margin_ranking_loss(
