@@ -53,7 +53,12 @@ from torchcompat._tensor import _operators as _operators
 from torchcompat._tensor._aten import *
 from torchcompat._tensor._autograd import enable_grad as enable_grad
 from torchcompat._tensor._autograd import inference_mode as inference_mode
+from torchcompat._tensor._autograd import is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled
+from torchcompat._tensor._autograd import is_anomaly_enabled as is_anomaly_enabled
 from torchcompat._tensor._autograd import is_grad_enabled as is_grad_enabled
+from torchcompat._tensor._autograd import (
+    is_inference_mode_enabled as is_inference_mode_enabled,
+)
 from torchcompat._tensor._autograd import no_grad as no_grad
 from torchcompat._tensor._autograd import set_grad_enabled as set_grad_enabled
 from torchcompat._tensor._bits import *
@@ -88,7 +93,6 @@ from torchcompat._tensor._windows import *
 from torchcompat.amp import GradScaler as GradScaler
 from torchcompat.amp import autocast as autocast
 from torchcompat.amp._switches import *
-from torchcompat.nn._functional.aten import *
 from torchcompat.nn._functional.aten import *
 from torchcompat.nn._functional.rnn import gru as gru
 from torchcompat.nn._functional.rnn import lstm as lstm
