@@ -54,9 +54,9 @@ def gather(input: Array, dim: int, index: Array, *, sparse_grad: bool = False) -
         index: no larger than input except along `dim`; output: that of index.
     """
     dim = wrap_dim(dim, input.ndim)
-    _require_index("gather", index)
     if not index.size:
         return jnp.zeros(index.shape, input.dtype)
+    _require_index("gather", index)
     source, spots = _at_least_vectors(input, index)
     if spots.ndim != source.ndim:
         raise RuntimeError("Index tensor must have the same number of dimensions as input tensor")
@@ -82,7 +82,8 @@ def _check_scatter(
 def _prepared(input: Array, dim: int, index: Array, src: Any) -> tuple[Array, Any, tuple]:
     """Input and source as arrays of the index's rank, checked, and the coordinates to write at."""
     dim = wrap_dim(dim, input.ndim)
-    _require_index("scatter", index)
+    if index.size:
+        _require_index("scatter", index)
     src = jnp.asarray(src)
     number = src.weak_type or src.dtype == np.bool_ and not src.ndim
     if number:
@@ -179,9 +180,20 @@ def combine(target: Array, spots: Any, values: Array, how: str) -> Array:
         exact = wide(target).at[spots].add(wide(values), mode=MODE)
         return exact.astype(target.dtype)
     if how == "prod":
-        return _multiplied(target, values, spots)
+        return _multiplied(target, values, _without_slices(target, spots))
     at = target.at[spots]
     return at.max(values, mode=MODE) if how == "amax" else at.min(values, mode=MODE)
+
+
+def _without_slices(target: Array, spots: Any) -> tuple:
+    """The same places as arrays, where a vector of indices stands behind slices of everything."""
+    if not isinstance(spots[0], slice):
+        return spots
+    found = []
+    for d, spot in enumerate(spots):
+        spot = jnp.arange(target.shape[d]) if isinstance(spot, slice) else spot
+        found.append(spot.reshape(-1, *(1,) * (len(spots) - d - 1)))
+    return tuple(found)
 
 
 def reduced(target: Array, spots: Any, values: Array, reduce: str, include_self: bool) -> Array:

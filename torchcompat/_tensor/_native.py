@@ -167,7 +167,8 @@ def _log_softmax_backward_data(grad_output: Any, output: Any, dim: int, input_dt
 def _safe_softmax(input: Any, dim: int, dtype: Any = None) -> Any:
     """`softmax`, with 0 in place of NaN where all of a row is -inf."""
     empty = (input == -math.inf).all(dim, keepdim=True)
-    return ops.softmax(input, dim, dtype).masked_fill(empty, 0.0)
+    found = ops.softmax(input.masked_fill(empty, 0.0), dim, dtype)
+    return found.masked_fill(empty, 0.0)
 
 
 # -- padding and slices ---------------------------------------------------------------------------
