@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import enum
+import warnings
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
 import jax
 import numpy as np
+from jax import numpy as jnp
 
 from torchcompat import _dtype
-from torchcompat._tensor import Tensor
+from torchcompat._ops._common import wide
+from torchcompat._tensor import Tensor, wrap
 from torchcompat._tensor._autograd import no_grad
-from torchcompat._tensor._place import put
+from torchcompat.optim._state import lasting
 
 __all__ = ["GradScaler", "OptState"]
 
@@ -51,28 +55,47 @@ class GradScaler:
         growth_interval: int = 2000,
         enabled: bool = True,
     ) -> None:
-        self._device, self._enabled = device, enabled
-        if not enabled:
+        self._device = device
+        self._enabled = enabled
+        if enabled and device == "cuda" and not _has_gpu():
+            warnings.warn(
+                "torch.cuda.amp.GradScaler is enabled, but CUDA is not available.  Disabling.",
+                stacklevel=2,
+            )
+            self._enabled = False
+        if not self._enabled:
             return
         if growth_factor <= 1.0:
             raise AssertionError("The growth factor must be > 1.0.")
         if backoff_factor >= 1.0:
             raise AssertionError("The backoff factor must be < 1.0.")
         self._init_scale = init_scale
-        self._growth_factor, self._backoff_factor = growth_factor, backoff_factor
-        self._growth_interval, self._init_growth_tracker = growth_interval, 0
         self._scale: Tensor | None = None
+        self._growth_factor = growth_factor
+        self._backoff_factor = backoff_factor
+        self._growth_interval = growth_interval
+        self._init_growth_tracker = 0
         self._growth_tracker: Tensor | None = None
-        self._optimizers: dict[int, dict[str, Any]] = {}
+        self._per_optimizer_states = defaultdict(_refresh_per_optimizer_state)
 
-    def _state_of(self, optimizer: Any) -> dict[str, Any]:
-        ready = {"stage": OptState.READY, "found_inf": None}
-        return self._optimizers.setdefault(id(optimizer), ready)
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        if not self._enabled:
+            return state
+        if self._per_optimizer_states:
+            raise AssertionError(
+                "A GradScaler instance may only be pickled at the beginning of an iteration, or at "
+                "the end after scaler.update()."
+            )
+        state["_init_scale"] = self.get_scale()
+        state["_init_growth_tracker"] = self._get_growth_tracker()
+        state["_scale"] = state["_growth_tracker"] = None
+        return state
 
     def _lazy_init(self) -> None:
         if self._scale is None:
-            self._scale = put(np.float32(self._init_scale))
-            self._growth_tracker = put(np.int32(self._init_growth_tracker))
+            self._scale = lasting(np.float32(self._init_scale))
+            self._growth_tracker = lasting(np.int32(self._init_growth_tracker))
 
     def _need_scale(self, what: str) -> Tensor:
         if self._scale is None:
@@ -109,34 +132,20 @@ class GradScaler:
         if not self._enabled:
             return
         scale = self._need_scale("unscale_")
-        state = self._state_of(optimizer)
+        state = self._per_optimizer_states[id(optimizer)]
         if state["stage"] is OptState.UNSCALED:
             raise RuntimeError(
                 "unscale_() has already been called on this optimizer since the last update()."
             )
         if state["stage"] is OptState.STEPPED:
             raise RuntimeError("unscale_() is being called after step().")
-        state["found_inf"] = self._unscale(optimizer, scale, allow_fp16=False)
+        state["found_inf_per_device"] = _unscale(optimizer, scale)
         state["stage"] = OptState.UNSCALED
-
-    def _unscale(self, optimizer: Any, scale: Tensor, allow_fp16: bool) -> Tensor | None:
-        """Unscales gradients; returns 1.0 where any was not finite, or None without gradients."""
-        found = None
-        with no_grad():
-            inverse = scale.double().reciprocal().float()
-            for group in optimizer.param_groups:
-                for p in group["params"]:
-                    if p.grad is None:
-                        continue
-                    if not allow_fp16 and p.grad.dtype is _dtype.get("float16"):
-                        raise ValueError("Attempting to unscale FP16 gradients.")
-                    bad = 1 - p.grad.isfinite().all().float()
-                    found = bad if found is None else found.maximum(bad)
-                    p.grad.mul_(inverse)
-        return found
 
     def step(self, optimizer: Any, *args: Any, **kwargs: Any) -> float | None:
         """`optimizer.step(...)`, unless a gradient is infinite or not a number.
+
+        Inside a compiled function the step is always computed, and taken back where it must not count.
 
         Raises:
             RuntimeError: a closure is given, or the optimizer has stepped since the last update.
@@ -147,15 +156,18 @@ class GradScaler:
         if "closure" in kwargs:
             raise RuntimeError("Closure use is not currently supported if GradScaler is enabled.")
         self._need_scale("step")
-        state = self._state_of(optimizer)
+        state = self._per_optimizer_states[id(optimizer)]
         if state["stage"] is OptState.STEPPED:
             raise RuntimeError("step() has already been called since the last update().")
         if state["stage"] is OptState.READY:
             self.unscale_(optimizer)
-        if state["found_inf"] is None:
+        found = list(state["found_inf_per_device"].values())
+        if not found:
             raise AssertionError("No inf checks were recorded for this optimizer.")
         result = None
-        if not _is_true(state["found_inf"]):
+        if isinstance(found[0]._read(), jax.core.Tracer):
+            result = _step_unless(found[0], optimizer, args, kwargs)
+        elif not any(float(one) for one in found):
             result = optimizer.step(*args, **kwargs)
         state["stage"] = OptState.STEPPED
         return result
@@ -174,7 +186,7 @@ class GradScaler:
                 self._set_scale(scale, new_scale)
             else:
                 self._adapt(scale)
-        self._optimizers = {}
+        self._per_optimizer_states = defaultdict(_refresh_per_optimizer_state)
 
     def _set_scale(self, scale: Tensor, new_scale: Any) -> None:
         if isinstance(new_scale, Tensor):
@@ -188,20 +200,25 @@ class GradScaler:
             scale.fill_(new_scale)
 
     def _adapt(self, scale: Tensor) -> None:
-        found = [s["found_inf"] for s in self._optimizers.values() if s["found_inf"] is not None]
+        states = self._per_optimizer_states.values()
+        found = [one for state in states for one in state["found_inf_per_device"].values()]
         if not found:
             raise AssertionError("No inf checks were recorded prior to update.")
         tracker: Any = self._growth_tracker
-        if any(map(_is_true, found)):
-            scale.mul_(self._backoff_factor)
-            tracker.zero_()
-            return
-        tracker.add_(1)
-        if int(tracker) == self._growth_interval:
-            grown = scale * self._growth_factor
-            if bool(grown.isfinite()):
-                scale.copy_(grown)
-            tracker.zero_()
+        with jax.enable_x64(True):
+            new_scale, new_tracker = _adapted(
+                scale._read(),
+                tracker._read(),
+                [one._read() for one in found],
+                self._growth_factor,
+                self._backoff_factor,
+                self._growth_interval,
+            )
+        scale._write(new_scale)
+        tracker._write(new_tracker)
+
+    def _found_inf_per_device(self, optimizer: Any) -> dict[Any, Tensor]:
+        return self._per_optimizer_states[id(optimizer)]["found_inf_per_device"]
 
     def get_scale(self) -> float:
         """The scale."""
@@ -278,10 +295,74 @@ class GradScaler:
             self._growth_tracker.fill_(state_dict["_growth_tracker"])  # type: ignore[union-attr]
 
 
-def _is_true(flag: Tensor) -> bool:
-    value = flag._read()
-    if isinstance(value, jax.core.Tracer):
-        raise NotImplementedError(
-            "GradScaler.step inside of compile: whether it steps is not known"
-        )
-    return bool(np.asarray(value))
+def _refresh_per_optimizer_state() -> dict[str, Any]:
+    return {"stage": OptState.READY, "found_inf_per_device": {}}
+
+
+def _has_gpu() -> bool:
+    return any(device.platform in ("gpu", "cuda", "rocm") for device in jax.local_devices())
+
+
+def _unscale(optimizer: Any, scale: Tensor) -> dict[Any, Tensor]:
+    """Unscales all gradients in one program; by device, 1.0 where any was not finite."""
+    params = [p for group in optimizer.param_groups for p in group["params"]]
+    grads = [p.grad for p in params if p.grad is not None]
+    if any(grad.dtype is _dtype.float16 for grad in grads):
+        raise ValueError("Attempting to unscale FP16 gradients.")
+    if not grads:
+        return {}
+    with jax.enable_x64(True):
+        values, found = _unscaled([grad._read() for grad in grads], scale._read())
+    for grad, value in zip(grads, values):
+        grad._write(value)
+    return {grads[0].device: wrap(found)}
+
+
+@jax.jit
+def _unscaled(grads: list, scale: Any) -> tuple[list, Any]:
+    inverse = (1 / scale.astype(np.float64)).astype(np.float32)
+    bad = jnp.stack([~jnp.isfinite(grad).all() for grad in grads]).any()
+    values = [(wide(g) * inverse.astype(wide(g).dtype)).astype(g.dtype) for g in grads]
+    return values, bad.astype(np.float32)
+
+
+@jax.jit
+def _adapted(
+    scale: Any, tracker: Any, found: list, growth: Any, backoff: Any, interval: Any
+) -> tuple[Any, Any]:
+    """The scale and the count of good steps after one more step."""
+    bad = jnp.stack(found).max() > 0
+    due = tracker + 1 == interval
+    grown = scale * growth
+    grown = jnp.where(due & jnp.isfinite(grown), grown, scale)
+    count = jnp.where(bad | due, 0, tracker + 1)
+    return jnp.where(bad, scale * backoff, grown).astype(scale.dtype), count.astype(tracker.dtype)
+
+
+def _step_unless(found: Tensor, optimizer: Any, args: tuple, kwargs: dict) -> Any:
+    """A traced step whose writes count only where `found` is zero.
+
+    Raises:
+        NotImplementedError: the step makes state that cannot be taken back.
+    """
+    before = {id(t): (t, t._read()) for t in _tensors(optimizer)}
+    result = optimizer.step(*args, **kwargs)
+    skipped = found._read() > 0
+    for tensor in _tensors(optimizer):
+        held = before.get(id(tensor))
+        value = tensor._read()
+        if held is not None and value is not held[1]:
+            tensor._write(jnp.where(skipped, held[1], value))
+        elif held is None and isinstance(value, jax.core.Tracer) and tensor._cell.serial:
+            raise NotImplementedError(
+                f"GradScaler.step inside of compile: {type(optimizer).__name__} makes state of its "
+                "first gradients; let it step once outside"
+            )
+    return result
+
+
+def _tensors(optimizer: Any) -> list[Tensor]:
+    """What a step of the optimizer may write: its parameters and their state."""
+    params = [p for group in optimizer.param_groups for p in group["params"]]
+    held = [x for one in optimizer.state.values() for x in one.values()]
+    return params + [x for x in held if isinstance(x, Tensor)]

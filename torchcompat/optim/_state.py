@@ -21,7 +21,7 @@ def full(value: float, like: Tensor, shape: Any = None) -> Tensor:
     whole = size == tuple(held.shape) and not isinstance(held, jax.core.Tracer)
     # An array that JAX may move must stay so: committed ones would compile the update anew.
     place = held.sharding if whole and held.committed else None
-    return _lasting(np.full(size, value, held.dtype), place)
+    return lasting(np.full(size, value, held.dtype), place)
 
 
 def zeros(like: Tensor) -> Tensor:
@@ -32,10 +32,10 @@ def zeros(like: Tensor) -> Tensor:
 def scalar(value: Any) -> Tensor:
     """A 0-d tensor, of float64 if that is the default dtype and of float32 otherwise."""
     wide = _dtype.get_default_dtype() is _dtype.float64
-    return _lasting(np.asarray(value, np.float64 if wide else np.float32), None)
+    return lasting(np.asarray(value, np.float64 if wide else np.float32))
 
 
-def _lasting(values: np.ndarray, place: Any) -> Tensor:
+def lasting(values: Any, place: Any = None) -> Tensor:
     """A tensor over `values` that a running trace takes for older than itself.
 
     So what a traced first step creates holds no tracer: it becomes an input of the program.
