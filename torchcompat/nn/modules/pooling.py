@@ -313,7 +313,24 @@ class LPPool3d(_LPPoolNd):
     _functional = staticmethod(F.lp_pool3d)  # type: ignore[var-annotated]
 
 
-class _AdaptiveMaxPoolNd(Module):
+class _AdaptivePoolNd(Module):
+    """One value for each of `output_size` even parts."""
+
+    __constants__ = ["output_size"]
+    _functional: Callable
+
+    def __init__(self, output_size: Any) -> None:
+        super().__init__()
+        self.output_size = output_size
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self._functional(input, self.output_size)
+
+    def extra_repr(self) -> str:
+        return f"output_size={self.output_size}"
+
+
+class _AdaptiveMaxPoolNd(_AdaptivePoolNd):
     """The maximum of each of `output_size` even parts.
 
     Args:
@@ -323,18 +340,13 @@ class _AdaptiveMaxPoolNd(Module):
 
     __constants__ = ["output_size", "return_indices"]
     return_indices: bool
-    _functional: Callable
 
     def __init__(self, output_size: Any, return_indices: bool = False) -> None:
-        super().__init__()
-        self.output_size = output_size
+        super().__init__(output_size)
         self.return_indices = return_indices
 
     def forward(self, input: Tensor) -> Any:
         return self._functional(input, self.output_size, self.return_indices)
-
-    def extra_repr(self) -> str:
-        return f"output_size={self.output_size}"
 
 
 class AdaptiveMaxPool1d(_AdaptiveMaxPoolNd):
@@ -367,25 +379,12 @@ class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
     _functional = staticmethod(F.adaptive_max_pool3d)
 
 
-class _AdaptiveAvgPoolNd(Module):
+class _AdaptiveAvgPoolNd(_AdaptivePoolNd):
     """The mean of each of `output_size` even parts.
 
     Args:
         output_size: one for all dimensions or one each; None keeps a dimension's size.
     """
-
-    __constants__ = ["output_size"]
-    _functional: Callable
-
-    def __init__(self, output_size: Any) -> None:
-        super().__init__()
-        self.output_size = output_size
-
-    def forward(self, input: Tensor) -> Tensor:
-        return self._functional(input, self.output_size)
-
-    def extra_repr(self) -> str:
-        return f"output_size={self.output_size}"
 
 
 class AdaptiveAvgPool1d(_AdaptiveAvgPoolNd):
