@@ -167,6 +167,18 @@ def _axes(
     return tuple(None if n == -1 else n for n in s), dims
 
 
+def _tensor_first(name: str) -> Callable:
+    """A row's check: its input is a tensor."""
+
+    def check(input: object, *rest: object) -> None:
+        if not hasattr(input, "shape"):
+            raise TypeError(
+                f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
+            )
+
+    return check
+
+
 def _register(family: str, doc: str) -> None:
     def one(input: Array, n: int | None = None, dim: int = -1, norm: str | None = None) -> Array:
         return _transform(family, input, (n,), (_wrapped(dim, input.ndim),), norm)
@@ -187,9 +199,13 @@ def _register(family: str, doc: str) -> None:
     ) -> Array:
         return _transform(f"{family}n", input, *_axes(input, s, dim), norm)
 
-    register(one, f"fft_{family}", f"{doc} along one dimension.", ("fft",))
-    register(two, f"fft_{family}2", f"{doc} along two dimensions.", ("fft",))
-    register(many, f"fft_{family}n", f"{doc} along several dimensions, all by default.", ("fft",))
+    forms = {
+        f"fft_{family}": (one, "one dimension"),
+        f"fft_{family}2": (two, "two dimensions"),
+        f"fft_{family}n": (many, "several dimensions, all by default"),
+    }
+    for name, (run, along) in forms.items():
+        register(run, name, f"{doc} along {along}.", ("fft",), check=_tensor_first(name))
 
 
 for _family, (_, _, _doc) in _FAMILIES.items():
