@@ -256,3 +256,21 @@ def test_arrays_stay_arrays():
         jax.jit(lambda a: torchcompat.histogram(a, 2, range=(0, 3)).hist)(x),
     ):
         assert isinstance(found, jax.Array)
+
+
+@pytest.mark.filterwarnings("ignore:index_reduce")
+@both
+def test_slopes_that_depend_on_another_argument(t):
+    """Nodes keep the values that their derivatives need, indices and factors among them."""
+    x = t.arange(6.0).reshape(3, 2).requires_grad_()
+    for result in (
+        t.trapezoid(x, x.detach() ** 2, dim=0),
+        t.cumulative_trapezoid(x, x.detach() ** 2, dim=0),
+        t.add(x, x * 2, alpha=t.tensor(3.0)),
+        x[t.tensor(2)],
+        x.narrow(0, t.tensor(1), 1),
+        x.index_reduce(0, t.tensor([0, 0]), x[1:] + 1, "prod"),
+        t.cholesky_inverse(x[1:]),
+        t.cholesky_solve(x[:2], x[1:], upper=True),
+    ):
+        yield t.autograd.grad(result.sum(), x)

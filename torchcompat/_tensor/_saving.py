@@ -52,7 +52,12 @@ RULES |= {name: _Rule(name, None, by_need) for name, by_need in BY_NEED.items()}
 
 
 def _without_values(leaves: list) -> list:
-    return [x.aval if isinstance(x, jax.Array) else x for x in leaves]
+    return [x.aval if _is_operand(x) else x for x in leaves]
+
+
+def _is_operand(x: Any) -> bool:
+    """Whether a leaf is more than an index or a factor, which say where and how much and stay."""
+    return isinstance(x, jax.Array) and x.ndim > 0 and x.dtype.kind not in "biu"
 
 
 class Mark:
@@ -82,7 +87,7 @@ class Mark:
 
     def storage(self) -> Any:
         """The storage, or None where nothing holds it any more."""
-        return self.cell() if self.result else self.cell
+        return self.cell() if isinstance(self.cell, weakref.ref) else self.cell
 
     def check(self, node: Any) -> None:
         """Raises torch's error where the tensor was written to; `node` keeps it."""
@@ -149,7 +154,7 @@ def _drop(node: Any, row: Row, args: tuple, kept: frozenset[str]) -> None:
     for name, kind, x in zip(row.names, row.kinds, args):
         if kind == "static" or (kind == "either" and not hasattr(x, "shape")):
             continue
-        if name not in kept and isinstance(leaves[at], jax.Array):
+        if name not in kept and _is_operand(leaves[at]):
             leaves[at] = leaves[at].aval
         at += 1
     node.leaves = leaves
