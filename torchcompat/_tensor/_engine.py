@@ -58,7 +58,7 @@ class _Pass:
         self.gradients: dict[Any, dict[int, Any]] = {}
         self.finals: list[Callable] = []
         self.waiting = _count_uses([edge.node for edge, _ in roots])
-        self.useful = None if wanted is None else _leading_to(self.waiting, wanted)
+        self.useful: Any = None if wanted is None else _leading_to(self.waiting, wanted)
         for edge, gradient in roots:
             self.add(edge, gradient if create_graph else gradient._read())
 

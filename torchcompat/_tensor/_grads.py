@@ -17,7 +17,7 @@ def check(owner: Any, grad: Any) -> None:
         TypeError: it is no tensor.
         RuntimeError: it is the owner itself, or differs in dtype, device or size.
     """
-    if not isinstance(grad, type(owner).__mro__[-2]):
+    if not hasattr(grad, "_cell"):
         raise TypeError(
             f"assigned grad expected to be a Tensor or None but got grad of type {type(grad).__name__}"
         )

@@ -98,7 +98,7 @@ def renew(view: Tensor) -> None:
     version = view._cell.version
     if view._graph_version is None or view._graph_version == version:
         return
-    base = view._is_view_of
+    base: Any = view._is_view_of
     if base._requires_grad and view._one_of_several and view._grad_fn is not None:
         raise RuntimeError(
             one_of_several(

@@ -195,9 +195,26 @@ _kinds: dict[str, type[Node]] = {}
 
 def _kind(name: str) -> type[Node]:
     """The class of the nodes of one name: `type(y.grad_fn).__name__` is that name, as in torch."""
-    attributes = {"__slots__": (), "__module__": "builtins", "_title": name}
-    made = _kinds[name] = type(name.rpartition("::")[2], (Node,), attributes)
+    title = _TITLES.get(name, name)
+    attributes = {"__slots__": (), "__module__": "builtins", "_title": title}
+    made = _kinds[name] = type(title.rpartition("::")[2], (Node,), attributes)
     return made
+
+
+# Where torch names the node after the op that its function calls last.
+_TITLES = {
+    "CorrcoefBackward0": "DivBackward0",
+    "CrossBackward0": "LinalgCrossBackward0",
+    "CrossEntropyBackward0": "NllLossBackward0",
+    "LocalResponseNormBackward0": "DivBackward0",
+    "LuSolveBackward0": "LinalgLuSolveBackward0",
+    "LuWithInfoBackward0": "LinalgLuFactorExBackward0",
+    "MatrixExpBackward0": "LinalgMatrixExpBackward0",
+    "MultilabelSoftMarginLossBackward0": "MeanBackward0",
+    "NanquantileBackward0": "SqueezeBackward4",
+    "QuantileBackward0": "SqueezeBackward4",
+    "TrueDivideBackward0": "DivBackward0",
+}
 
 
 def _is_none(x: Any) -> bool:

@@ -51,13 +51,16 @@ RULES = {name: _Rule(name, kept, None) for kept, names in ALIKE.items() for name
 RULES |= {name: _Rule(name, None, by_need) for name, by_need in BY_NEED.items()}
 
 
-def _without_values(leaves: list) -> list:
-    return [x.aval if _is_operand(x) else x for x in leaves]
+def _without_values(row: Row, leaves: list) -> list:
+    scaled = "alpha" in row.names
+    return [x.aval if _is_operand(x, scaled) else x for x in leaves]
 
 
-def _is_operand(x: Any) -> bool:
+def _is_operand(x: Any, scaled: bool) -> bool:
     """Whether a leaf is more than an index or a factor, which say where and how much and stay."""
-    return isinstance(x, jax.Array) and x.ndim > 0 and x.dtype.kind not in "biu"
+    if not isinstance(x, jax.Array) or x.dtype.kind in "biu":
+        return False
+    return x.ndim > 0 or not scaled
 
 
 class Mark:
@@ -131,7 +134,7 @@ def note(node: Any, row: Row, args: tuple, results: list[Tensor]) -> None:
     if rule is None or state.mutation_allowed:
         return pack(node)
     if rule.nothing:
-        node.leaves = _without_values(node.leaves)
+        node.leaves = _without_values(row, node.leaves)
         return None
     kept = rule.kept(row, args)
     if rule.product:
@@ -149,12 +152,12 @@ def note(node: Any, row: Row, args: tuple, results: list[Tensor]) -> None:
 
 def _drop(node: Any, row: Row, args: tuple, kept: frozenset[str]) -> None:
     """Of a product's factors, keeps those that another factor's gradient needs."""
-    at = 0
+    at, scaled = 0, "alpha" in row.names
     leaves = list(node.leaves)
     for name, kind, x in zip(row.names, row.kinds, args):
         if kind == "static" or (kind == "either" and not hasattr(x, "shape")):
             continue
-        if name not in kept and _is_operand(leaves[at]):
+        if name not in kept and _is_operand(leaves[at], scaled):
             leaves[at] = leaves[at].aval
         at += 1
     node.leaves = leaves
@@ -202,6 +205,9 @@ def keeps_values(node: Any) -> bool:
     """Whether there is an array among a node's leaves; a number that `mul` is given counts as one."""
     if node.leaves is None or node.row.name == "mul":
         return True
+    rule = RULES.get(node.row.name)
+    if rule is not None and rule.nothing:
+        return False
     return any(isinstance(x, (jax.Array, _Packed)) for x in node.leaves)
 
 

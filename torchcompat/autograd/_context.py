@@ -187,7 +187,7 @@ class BackwardCFunction(FunctionCtx, GraphNode):
                 f"function {self.name()} returned an incorrect number of gradients "
                 f"(expected {count}, got {len(found)})"
             )
-        kept = []
+        kept: list[Any] = []
         for i, (form, gradient) in enumerate(zip(self._places, found)):
             if form:
                 kept.append(self._fitted(gradient, form, len(kept)))

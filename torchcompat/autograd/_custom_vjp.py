@@ -17,7 +17,7 @@ class _Slot:
 
     __slots__ = ("argument", "index")
 
-    def __init__(self, argument: int | None, index: int | None) -> None:
+    def __init__(self, argument: int | None, index: Any) -> None:
         self.argument, self.index = argument, index
 
 
