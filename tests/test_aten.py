@@ -270,7 +270,14 @@ def test_slopes_that_depend_on_another_argument(t):
         x[t.tensor(2)],
         x.narrow(0, t.tensor(1), 1),
         x.index_reduce(0, t.tensor([0, 0]), x[1:] + 1, "prod"),
-        t.cholesky_inverse(x[1:]),
-        t.cholesky_solve(x[:2], x[1:], upper=True),
     ):
         yield t.autograd.grad(result.sum(), x)
+    factor = t.tensor([[2.0, 0.0], [1.0, 3.0]]).requires_grad_()
+    weight = t.arange(4.0).reshape(2, 2)
+    for result in (
+        t.cholesky_inverse(factor),
+        t.cholesky_inverse(factor.t(), upper=True),
+        t.cholesky_solve(weight, factor),
+        t.cholesky_solve(weight, factor.t(), upper=True),
+    ):
+        yield t.autograd.grad((result * weight).sum(), factor)
