@@ -9,10 +9,11 @@ import warnings
 import pytest
 import torch
 
-from tests._op_cases import CLASSES, ENTRIES, check, counterpart
+from tests._op_cases import CLASSES, ENTRIES, WHOLE, check, counterpart
 from tests._parity import to_ours
 
 NAMES = sorted(name for name in ENTRIES if name.startswith("nn.functional."))
+KINDS = {**CLASSES, "float16": (torch.float16,)}
 # entry -> reason
 EXCLUDED: dict[str, str] = {}
 
@@ -30,14 +31,15 @@ def test_float32_values_and_gradients(name):
     assert dtype is None or check(entry, dtype, 5)
 
 
-@pytest.mark.parametrize("kind", CLASSES)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", [n for n in NAMES if n not in EXCLUDED])
 def test_other_dtypes(name, kind):
     entry = ENTRIES[name]
-    supported = [dtype for dtype in CLASSES[kind] if entry.supports_dtype(dtype, "cpu")]
+    supported = [dtype for dtype in KINDS[kind] if entry.supports_dtype(dtype, "cpu")]
     if not supported:
         return
-    check(entry, supported[0], 1)
+    for dtype in supported if WHOLE else supported[:1]:
+        check(entry, dtype, 1)
 
 
 @pytest.mark.parametrize(

@@ -219,8 +219,8 @@ def poisson_nll_loss(
     (y, x), to = operands(target, input, floating=True)
     loss = jnp.exp(x) - y * x if log_input else x - y * jnp.log(x + eps)
     if full:
-        many = jnp.where(y > 1, y, 1)
-        stirling = many * jnp.log(many) - many + 0.5 * jnp.log(2 * math.pi * many)
+        # As in torch, the gradient of a target that is not positive is NaN.
+        stirling = y * jnp.log(y) - y + 0.5 * jnp.log(2 * math.pi * y)
         loss = loss + jnp.where(y > 1, stirling, 0)
     return reduced(loss, reduction, to)
 
