@@ -1,0 +1,5 @@
+"""`torch.distributions.gumbel`."""
+
+from torchcompat.distributions._transformed import Gumbel
+
+__all__ = ["Gumbel"]
