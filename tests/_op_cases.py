@@ -41,6 +41,10 @@ LOOSER = {
     ),
     "nn.functional.ctc_loss": (100.0, "torch's own float32 error against float64 is as large"),
 }
+# entry -> (factor on the tolerance of values, reason)
+LOOSER_VALUES = {
+    "grid_sampler_3d": (4.0, "reflected positions; torch's error against float64 is as large"),
+}
 
 
 def counterpart(function: Callable) -> Callable:
@@ -184,7 +188,7 @@ def compare(pairs: list[tuple[Any, Any]], what: str, exact: Exact | None = None)
         if isinstance(other, torch.Tensor) and exact is not None:
             accept(mine, other, lambda i=i: exact.outputs[i], what)
         elif isinstance(other, torch.Tensor):
-            assert_close(mine, other, what)
+            assert_close(mine, other, what, LOOSER_VALUES.get(what.split()[0], (1.0, ""))[0])
         else:
             assert mine == other, what
 

@@ -89,6 +89,22 @@ def test_what_is_not_built_is_listed():
     assert missing <= set(NOT_BUILT)
 
 
+def test_share_that_is_built():
+    """Of all entries but those of sparse and masked tensors and of CUDA source."""
+    apart = ("sparse.", "to_sparse", "masked.", "jiterator")
+    counted = [name for name in ENTRIES if not name.startswith(apart)]
+    built = [name for name in counted if name.split("/")[0] not in NOT_BUILT]
+    print(f"{len(built)} of {len(counted)} entries of op_db")
+    assert len(built) > 0.98 * len(counted)
+
+
+@pytest.mark.parametrize("name", part(12, 5))
+def test_float32(name):
+    """The type that models use, of which the whole sweep takes all samples."""
+    if ENTRIES[name].supports_dtype(torch.float32, "cpu"):
+        run(name, torch.float32)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_values(name):
     found = (dtype_of(name, kind) for kind in CLASSES)
