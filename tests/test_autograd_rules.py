@@ -1,5 +1,6 @@
 """What autograd allows and refuses: saved tensors, views, inference tensors, hooks, `.grad`; modes."""
 
+import jax
 import pytest
 import torch as real
 
@@ -332,3 +333,13 @@ def test_values_that_no_derivative_needs_are_not_kept():
     y = (x + 1).sum()
     assert not any(isinstance(one, ours.Tensor) for one in y.grad_fn.leaves)
     assert y.grad_fn.leaves[0].shape == (2,) and not hasattr(y.grad_fn.leaves[0], "devices")
+
+
+def test_hooks_see_the_64_bit_setting_of_their_author():
+    seen = []
+    x = leaf(ours, 1, 2)
+    y = x * 2
+    y.register_hook(lambda g: seen.append(jax.numpy.zeros(1, int).dtype.name))
+    x.register_post_accumulate_grad_hook(lambda t: seen.append(jax.config.jax_enable_x64))
+    y.sum().backward()
+    assert seen == ["int32", False]

@@ -54,6 +54,7 @@ class _Pass:
     ) -> None:
         self.retain_graph = retain_graph
         self.create_graph = create_graph
+        self.outer_x64 = jax.config.jax_enable_x64
         self.wanted: Any = None if wanted is None else dict.fromkeys(wanted)
         self.gradients: dict[Any, dict[int, Any]] = {}
         self.finals: list[Callable] = []
@@ -130,6 +131,11 @@ class _Pass:
 
     # -- hooks see Tensors --------------------------------------------------------------------------
 
+    def user(self, hook: Callable, *args: Any) -> Any:
+        """Calls a hook under the 64-bit setting that its author sees."""
+        with _enable_x64(self.outer_x64):
+            return run_hook(hook, *args)
+
     def boxed(self, gradient: Any) -> Any:
         return wrap(gradient) if isinstance(gradient, jax.Array) else gradient
 
@@ -145,7 +151,7 @@ class _Pass:
             if hooks or keeper:
                 box = self.boxed(gradient)
                 for hook in list((hooks or {}).values()):
-                    box = _checked(hook, run_hook(hook, box), box)
+                    box = _checked(hook, self.user(hook, box), box)
                 if keeper:
                     keeper(box)
                 held[output] = self.bare(box)
@@ -156,14 +162,16 @@ class _Pass:
             (gradient,) = self._before(extra, (gradient,))
         box = self.boxed(gradient)
         node.accumulate(box, keep_graph=self.create_graph)
+        for hook in list(node.finished.values()):
+            self.user(hook, node.variable)
         if extra is not None:
             for hook in list(extra.after.values()):
-                run_hook(hook, (), (box,))
+                self.user(hook, (), (box,))
 
     def _before(self, extra: Any, given: tuple) -> tuple:
         boxes = tuple(map(self.boxed, given))
         for hook in list(extra.before.values()):
-            boxes = _as_tuple(_replaced(run_hook(hook, boxes), boxes))
+            boxes = _as_tuple(_replaced(self.user(hook, boxes), boxes))
         return tuple(map(self.bare, boxes))
 
     def _through(self, node: Any, held: dict[int, Any]) -> Sequence[Any]:
@@ -178,7 +186,7 @@ class _Pass:
         found = self._apply(node, {i: g for i, g in enumerate(given) if g is not None})
         boxes, given = tuple(map(self.boxed, found)), tuple(map(self.boxed, given))
         for hook in list(extra.after.values()):
-            boxes = _as_tuple(_replaced(run_hook(hook, boxes, given), boxes))
+            boxes = _as_tuple(_replaced(self.user(hook, boxes, given), boxes))
         return list(map(self.bare, boxes))
 
     # -- the op's derivative -----------------------------------------------------------------------
@@ -195,7 +203,8 @@ class _Pass:
 
     def _derivative(self, node: Any, held: dict[int, Any]) -> Sequence[Any]:
         if not isinstance(node, Node):
-            return [self.bare(g) for g in node.run(self, held)]
+            with _enable_x64(self.outer_x64):
+                return [self.bare(g) for g in node.run(self, held)]
         need = [self.needs(edge) for edge in node.edges]
         if not any(need):
             return [None] * len(need)

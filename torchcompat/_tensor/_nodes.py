@@ -267,7 +267,7 @@ class Accumulate(GraphNode):
         return 2**64 - 1
 
     def accumulate(self, gradient: Tensor, keep_graph: bool) -> None:
-        """Adds `gradient` to the leaf's `.grad`; then calls the post-accumulation hooks."""
+        """Adds `gradient` to the leaf's `.grad`."""
         variable = self.variable
         if state.capture is not None:
             state.capture.slot(variable)
@@ -278,8 +278,6 @@ class Accumulate(GraphNode):
             variable._grad = before + gradient
         else:
             before._write((before + gradient)._read())
-        for hook in list(self.finished.values()):
-            run_hook(hook, variable)
 
     def __repr__(self) -> str:
         return f"<AccumulateGrad object at {hex(id(self))}>"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from torchcompat._tensor import Tensor, _engine, ops
-from torchcompat._tensor._nodes import Accumulate, Edge, accumulator, edge_of
+from torchcompat._tensor._nodes import Accumulate, Edge, accumulator, edge_of, run_hook
 from torchcompat.autograd._edges import GradientEdge
 
 _Several = Tensor | GradientEdge | Sequence
@@ -65,7 +65,10 @@ def backward(
     found = _engine.run(outputs, gradients, keep, create_graph, edges)
     for tensor, gradient in zip(inputs, found):
         if gradient is not None:
-            _sink(tensor).accumulate(gradient, create_graph)
+            sink = _sink(tensor)
+            sink.accumulate(gradient, create_graph)
+            for hook in list(sink.finished.values()):
+                run_hook(hook, sink.variable)
 
 
 def _sink(tensor: Any) -> Accumulate:
