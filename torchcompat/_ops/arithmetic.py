@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
@@ -355,6 +356,20 @@ float_binary(
 )
 
 
+def _no_integers(name: str) -> Callable:
+    """A row's check: torch adds logarithms of numbers of which one is of a floating type."""
+    tensors = tensors_only(name, "input", "other")
+
+    def check(input: Any, other: Any, *rest: Any) -> None:
+        tensors(input, other)
+        kind = result_type(input, other)
+        if not (kind.is_floating_point or kind.is_complex):
+            title = _dtype.scalar_name(kind)
+            raise NotImplementedError(f'"{name}_cpu" not implemented for {title!r}')
+
+    return check
+
+
 def _logaddexp(a: jax.Array, b: jax.Array) -> jax.Array:
     if not dtype_of(a).is_complex:
         return jnp.logaddexp(a, b)
@@ -370,8 +385,15 @@ float_binary(
     "`log(exp(input) + exp(other))`.",
     ("torch", "method"),
     complexes=True,
+    check=_no_integers("logaddexp"),
 )
-float_binary("logaddexp2", jnp.logaddexp2, "`log2(2 ** input + 2 ** other)`.", ("torch", "method"))
+float_binary(
+    "logaddexp2",
+    jnp.logaddexp2,
+    "`log2(2 ** input + 2 ** other)`.",
+    ("torch", "method"),
+    check=_no_integers("logaddexp2"),
+)
 
 
 @op(*POINTWISE, check=tensors_only("hypot", "input", "other"))

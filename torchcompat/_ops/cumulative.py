@@ -36,6 +36,9 @@ _running("cumprod", jnp.cumprod, "The products of the elements so far along `dim
 def logcumsumexp(input: Array, dim: int) -> Array:
     """The logarithm of the sums of the exponentials so far along `dim`."""
     axis = wrap_dim(dim, input.ndim)
+    if is_integral(input):
+        name = _dtype.scalar_name(dtype_of(input))
+        raise NotImplementedError(f'"logcumsumexp_out_cpu" not implemented for {name!r}')
     if not input.ndim:
         return input
     return lax.cumlogsumexp(wide(input), axis=axis).astype(input.dtype)
@@ -94,6 +97,8 @@ def diff(
 
 
 def _trapezoids(y: Array, x: Array | None, dx: Array, dim: int) -> tuple[jax.Array, int]:
+    if not y.ndim:
+        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
     axis = wrap_dim(dim, y.ndim)
     y = y if not is_integral(y) else cast(y, _dtype.get_default_dtype())
     left = lax.slice_in_dim(y, 0, max(y.shape[axis] - 1, 0), axis=axis)

@@ -216,6 +216,10 @@ def renorm(input: Array, p: float, dim: int, maxnorm: float) -> Array:
         raise RuntimeError(
             f"renorm: input needs at least 2 dimensions, got {input.ndim} dimensions"
         )
+    if p <= 0:
+        raise RuntimeError("renorm: non-positive-norm not supported")
+    if maxnorm < 0:
+        raise RuntimeError(f"renorm: expected maxnorm to be >= 0 but got {maxnorm:g}")
     kept = wrap_dim(dim, input.ndim)
     axes = tuple(d for d in range(input.ndim) if d != kept)
     size = p_norm(wide(input), p, axes, True)  # type: ignore[arg-type]

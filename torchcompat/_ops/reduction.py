@@ -65,6 +65,8 @@ def nansum(
     input: Array, dim: Dims = None, keepdim: bool = False, *, dtype: Dtype | None = None
 ) -> Array:
     """The sum over `dim` with NaN counted as zero."""
+    if dtype_of(input).is_complex:
+        raise RuntimeError("nansum on CPU does not support complex inputs")
     return sum(_without_nan(input), dim, keepdim, dtype=dtype)
 
 
@@ -280,7 +282,8 @@ def _arg_extreme(name: str, extreme: Callable, word: str) -> None:
     def run(input: Array, dim: int | None = None, keepdim: bool = False) -> Array:
         if is_bool(input):
             raise RuntimeError(f"{name}(): does not support bool input")
-        _real_only(input, f"{name}_cpu")
+        if dtype_of(input).is_complex:
+            raise RuntimeError(f"{name}(): does not support complex input")
         require_elements(name, input, dim, any_dim=True)
         if dim is None:
             found = place_of(extreme, input.reshape(-1), 0)
@@ -306,7 +309,9 @@ _arg_extreme("argmin", jnp.min, "smallest")
 
 def _truth(name: str, reduce: Callable, doc: str) -> None:
     def run(input: Array, dim: Dims = None, keepdim: bool = False) -> Array:
-        found = reduce(input != 0, axis=axes_of(input, dim), keepdims=keepdim)
+        # Unlike in sums, an empty list of dimensions names none.
+        axes = () if dim == () else axes_of(input, dim)
+        found = reduce(input != 0, axis=axes, keepdims=keepdim)
         return found.astype(np.uint8) if dtype_of(input) is _dtype.uint8 else found
 
     register(run, name, doc, _METHOD, differentiable=False)

@@ -10,7 +10,7 @@ from jax import numpy as jnp
 from torchcompat import _dtype
 from torchcompat._ops._common import dtype_of, wide, wrap_dim
 from torchcompat._ops._errors import not_implemented
-from torchcompat._ops._pointwise import is_integral
+from torchcompat._ops._pointwise import is_integral, reject
 from torchcompat._ops._registry import Array, Number, op
 from torchcompat._ops.reduction import place_of, require_elements, take
 
@@ -129,6 +129,7 @@ def _empty_median(input: Array) -> jax.Array:
 @op(returns="values indices")
 def median(input: Array, dim: int = -1, keepdim: bool = False) -> tuple[Array, Array]:
     """The lower median along `dim` and where it is; NaN where there is a NaN."""
+    reject("median_out", input, bools=True, complexes=True)
     require_elements("median", input, dim)
     return _median(input, wrap_dim(dim, input.ndim), keepdim, False)
 
@@ -136,6 +137,7 @@ def median(input: Array, dim: int = -1, keepdim: bool = False) -> tuple[Array, A
 @op(returns="values indices")
 def nanmedian(input: Array, dim: int = -1, keepdim: bool = False) -> tuple[Array, Array]:
     """The lower median along `dim` of what is not NaN, and where it is."""
+    reject("median_out", input, bools=True, complexes=True)
     require_elements("nanmedian", input, dim)
     return _median(input, wrap_dim(dim, input.ndim), keepdim, True)
 
@@ -143,6 +145,7 @@ def nanmedian(input: Array, dim: int = -1, keepdim: bool = False) -> tuple[Array
 @op(grad="MedianBackward0")
 def _median_all(input: Array) -> Array:
     """The lower median of all elements."""
+    reject("median_cpu", input, bools=True, complexes=True)
     flat = input.reshape(-1)
     return _median(flat, 0, False, False)[0] if flat.size else _empty_median(input)
 
@@ -150,6 +153,7 @@ def _median_all(input: Array) -> Array:
 @op(grad="NanmedianBackward0")
 def _nanmedian_all(input: Array) -> Array:
     """The lower median of all elements that are not NaN."""
+    reject("median_cpu", input, bools=True, complexes=True)
     flat = input.reshape(-1)
     return _median(flat, 0, False, True)[0] if flat.size else _empty_median(input)
 

@@ -6,6 +6,7 @@ argument names and defaults and cost one Python call.
 
 from __future__ import annotations
 
+import functools
 import types
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -41,12 +42,18 @@ def into(out: Any, result: Any) -> Any:
     if isinstance(out, (tuple, list)):
         for box, value in zip(out, result):
             into(box, value)
-        return out
+        fields = getattr(result, "_fields", None)
+        return out if fields is None else _out_type(type(result).__name__, fields)(*out)
     check_castable(result.dtype, out.dtype)
     if out.shape != result.shape:
         resize(out, tuple(result.shape))
     write(out, result)
     return out
+
+
+@functools.lru_cache
+def _out_type(name: str, fields: tuple[str, ...]) -> type:
+    return _dispatch.return_type(f"{name}_out", fields)
 
 
 def resize(tensor: Tensor, size: tuple[int, ...]) -> None:

@@ -14,6 +14,7 @@ from torchcompat._tensor._faces import check_inplace
 from torchcompat._tensor._place import finish, kind_of, put
 from torchcompat._tensor._properties import _mapped
 from torchcompat._tensor._tensor import Tensor
+from torchcompat._tensor._types import result_type
 
 __all__ = [
     "as_strided_",
@@ -165,6 +166,27 @@ def _to_dense(self: Tensor, dtype: Any = None, *, masked_grad: bool | None = Non
     return self if dtype is None else convert(self, dtype)
 
 
+_power = Tensor.float_power_
+
+
+def _float_power(self: Tensor, exponent: Any) -> Tensor:
+    """`self` to the power `exponent`, in place; of float64 or complex128 only.
+
+    Raises:
+        RuntimeError: the tensor is of another type.
+    """
+    kind = result_type(self, exponent)
+    needed = _dtype.complex128 if kind.is_complex else _dtype.float64
+    if self.dtype is not needed:
+        held, wanted = _dtype.scalar_name(self.dtype), _dtype.scalar_name(needed)
+        raise RuntimeError(
+            f"the base given to float_power_ has dtype {held} but the operation's result requires "
+            f"dtype {wanted}"
+        )
+    return _power(self, exponent)
+
+
+Tensor.float_power_ = _float_power
 _SPARSE = "sparse coordinate tensor"
 for _name in ("coalesce", "indices", "is_coalesced"):
     setattr(Tensor, _name, _sparse_only(_name, _SPARSE))

@@ -25,6 +25,23 @@ class Size(tuple):
 
     __slots__ = ()
 
+    def __new__(cls, sizes: Any = ()) -> Size:
+        """Of any whole numbers, 0-d tensors among them.
+
+        Raises:
+            TypeError: something else is among them.
+        """
+        given = tuple.__new__(cls, sizes)
+        for position, n in enumerate(given):
+            if isinstance(n, (bool, Tensor)):
+                return cls(int(n) if isinstance(n, (bool, Tensor)) else n for n in given)
+            if type(n) is not int and not hasattr(n, "__index__"):
+                raise TypeError(
+                    f"torch.Size() takes an iterable of 'int' (item {position} is "
+                    f"'{type(n).__name__}')"
+                )
+        return given
+
     def __repr__(self) -> str:
         return f"torch.Size([{', '.join(map(str, self))}])"
 
@@ -194,7 +211,8 @@ class Tensor(metaclass=_Open):
     @property
     def shape(self) -> Size:
         """The tensor's dimensions."""
-        return Size(self._cell.value.shape if self._layout is None else self._layout[0])
+        held = self._cell.value.shape if self._layout is None else self._layout[0]
+        return tuple.__new__(Size, held)
 
     @property
     def dtype(self) -> _dtype.dtype:
