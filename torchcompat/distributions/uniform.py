@@ -21,15 +21,14 @@ class Uniform(Distribution):
     def __init__(self, low: Any, high: Any, validate_args: bool | None = None) -> None:
         self.low, self.high = broadcast_all(low, high)
         super().__init__(self.low.size(), validate_args=validate_args)
-        if self._validate_args and not torch.lt(self.low, self.high).all():
-            raise ValueError("Uniform is not defined when low>= high")
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
         return self._expanded("low high", batch_shape, _instance)
 
     @property
     def arg_constraints(self) -> Any:
-        return {"low": constraints.dependent, "high": constraints.dependent}
+        low, high = constraints.less_than(self.high), constraints.greater_than(self.low)
+        return {"low": low, "high": high}
 
     @constraints.dependent_property(is_discrete=False, event_dim=0)
     def support(self) -> Any:

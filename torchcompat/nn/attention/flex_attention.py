@@ -36,6 +36,8 @@ __all__ = [
     "noop_mask",
 ]
 
+_DEFAULT_SPARSE_BLOCK_SIZE = 128
+
 
 class AuxRequest(NamedTuple):
     """What `flex_attention` is to return besides its output."""
