@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 PROGRAM = Path(__file__).parent.parent / "examples" / "train_digits.py"
-SMALL = ["--epochs", "2", "--images", "192", "--batch-size", "32", "--quiet"]
+SMALL = ["--epochs", "1", "--images", "160", "--batch-size", "32", "--quiet"]
 
 
 @pytest.fixture(scope="module")

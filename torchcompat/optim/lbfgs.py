@@ -121,6 +121,15 @@ def _flat_grad(p: Tensor) -> Tensor:
 class _Run:
     """The iterations of one step."""
 
+    direction: Any
+    t: Any
+    dirs: Any
+    stps: Any
+    ro: Any
+    diagonal: Any
+    previous: Any
+    previous_loss: Any
+
     def __init__(
         self, optimizer: LBFGS, group: dict, held: dict, closure: Callable, evaluations: int
     ) -> None:
