@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torchcompat._absent import fill
 from torchcompat._accelerator import Accelerator
@@ -64,3 +64,7 @@ def set_per_process_memory_fraction(fraction: Any) -> None:
 
 
 fill(globals(), "XLA compiles its own shaders", functions="compile_shader load_metallib profiler")
+
+if TYPE_CHECKING:  # what `fill` adds
+
+    def __getattr__(name: str) -> Any: ...

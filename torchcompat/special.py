@@ -1,5 +1,12 @@
 """Special functions, `torch.special`: the op registry's functions of that face."""
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
 from torchcompat._tensor._faces import FUNCTIONS as _FUNCTIONS
 
 globals().update(_FUNCTIONS["special"])
+
+if _TYPE_CHECKING:  # the functions of the op registry
+
+    def __getattr__(name: str) -> _Any: ...

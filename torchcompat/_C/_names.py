@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torchcompat import _device
 from torchcompat._absent import fill
@@ -131,3 +131,7 @@ _jit_can_fuse_on_cpu = _jit_can_fuse_on_gpu = _former
 fill(
     globals(), "there is no TorchScript graph", classes="Graph Node Value ScriptFunction TensorType"
 )
+
+if TYPE_CHECKING:  # what `fill` adds
+
+    def __getattr__(name: str) -> Any: ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torchcompat._absent import fill
 from torchcompat._compile import compile
@@ -74,3 +74,7 @@ fill(
     "there is no FX graph of compiled functions; jax.make_jaxpr shows a program",
     functions="export explain",
 )
+
+if TYPE_CHECKING:  # what `fill` adds
+
+    def __getattr__(name: str) -> Any: ...

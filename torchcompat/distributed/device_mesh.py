@@ -1,5 +1,7 @@
 """`torch.distributed.device_mesh`: names for imports."""
 
+from typing import TYPE_CHECKING, Any
+
 from torchcompat._absent import fill
 
 fill(
@@ -8,3 +10,7 @@ fill(
     classes="DeviceMesh",
     functions="init_device_mesh",
 )
+
+if TYPE_CHECKING:  # what `fill` adds
+
+    def __getattr__(name: str) -> Any: ...

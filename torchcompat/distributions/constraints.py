@@ -163,6 +163,8 @@ class _Bounded(Constraint):
     """A region with a lower or upper bound, or both."""
 
     _bounds: tuple[str, ...] = ("lower_bound",)
+    lower_bound: Any
+    upper_bound: Any
 
     def __init__(self, *bounds: Any) -> None:
         for name, bound in zip(self._bounds, bounds, strict=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torchcompat._absent import fill
 from torchcompat.utils import _pytree
@@ -76,3 +76,7 @@ fill(
     UnflattenedModule""",
     functions="default_decompositions draft_export export load save unflatten",
 )
+
+if TYPE_CHECKING:  # what `fill` adds
+
+    def __getattr__(name: str) -> Any: ...

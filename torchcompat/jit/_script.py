@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import namedtuple
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torchcompat._absent import absent_class, absent_function
 from torchcompat.futures import Future
@@ -191,3 +191,7 @@ _REFUSED = """trace trace_module load save freeze optimize_for_inference run_fro
 export_opnames"""
 for _name in _REFUSED.split():
     globals()[_name] = absent_function("torchcompat.jit", _name, _NO_SCRIPT)
+
+if TYPE_CHECKING:  # what `fill` adds
+
+    def __getattr__(name: str) -> Any: ...

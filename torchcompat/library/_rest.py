@@ -1,5 +1,7 @@
 """What needs torch's own dispatcher or Triton."""
 
+from typing import TYPE_CHECKING, Any
+
 from torchcompat._absent import fill
 
 
@@ -17,3 +19,7 @@ fill(
     "kernels are JAX's: jax.experimental.pallas writes Triton",
     functions="triton_op wrap_triton capture_triton get_kernel opcheck",
 )
+
+if TYPE_CHECKING:  # what `fill` adds
+
+    def __getattr__(name: str) -> Any: ...

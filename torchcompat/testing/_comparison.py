@@ -168,6 +168,7 @@ def _compare_tensors(actual: Tensor, expected: Tensor, options: _Options) -> Non
 
 
 def _compare_attributes(actual: Tensor, expected: Tensor, checks: dict[str, bool]) -> None:
+    pairs: list[tuple[str, bool, Any, Any]]
     pairs = [("shape", True, actual.shape, expected.shape)]
     pairs += [("layout", checks["check_layout"], actual.layout, expected.layout)]
     pairs += [("device", checks["check_device"], actual.device, expected.device)]

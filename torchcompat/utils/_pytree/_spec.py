@@ -23,6 +23,9 @@ class TreeSpec:
     """
 
     __slots__ = ("type", "_context", "_children", "num_nodes", "num_leaves", "num_children")
+    num_nodes: int
+    num_leaves: int
+    num_children: int
 
     def __init__(self, type: Any, context: Any, children_specs: list[TreeSpec]) -> None:
         self.type, self._context, self._children = type, context, list(children_specs)
