@@ -58,6 +58,8 @@ def end(item: Any, error: BaseException | None) -> None:
             row["tests"][title] = f"failed: {str(error).strip()[:120]}"
         else:
             row["tests"].setdefault(title, "passed")
+    if _current:
+        save()
     _current.clear()
     _aspects.clear()
 
@@ -88,7 +90,7 @@ def note(section: str, name: str, reason: str) -> None:
 
 
 def save() -> None:
-    """Writes what this process saw into the folder."""
+    """Writes what this process saw into the folder; after each test, so that a killed run is kept."""
     if FOLDER is not None and _rows:
         Path(FOLDER).mkdir(parents=True, exist_ok=True)
         Path(FOLDER, f"{os.getpid()}.json").write_text(json.dumps(_rows))
