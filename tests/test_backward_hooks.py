@@ -1,11 +1,13 @@
 """Backward hooks of modules: order, arguments and effect as in torch."""
 
+import jax
 import numpy as np
 import pytest
 import torch as real
 
 import torchcompat as ours
 from tests._scenarios import outcome, plain
+from torchcompat.func import functional_call
 
 
 def network(torch):
@@ -153,3 +155,35 @@ def test_warning_where_no_input_needs_a_gradient(torch):
         UserWarning, match="Full backward hook is firing when gradients are computed"
     ):
         model(inputs(torch, False)).sum().backward()
+
+
+# -- where JAX differentiates ---------------------------------------------------------------------------
+
+
+def tripled():
+    """A model whose activation multiplies the gradient by three."""
+    ours.manual_seed(0)
+    model = ours.nn.Sequential(ours.nn.Linear(2, 2), ours.nn.Tanh())
+    model[1].register_full_backward_hook(lambda module, grad_in, grad_out: (grad_in[0] * 3,))
+    return model
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, jax.jit], ids=["plain", "jit"])
+def test_full_hooks_under_jax_grad(wrap):
+    model = tripled()
+    model(ours.ones(1, 2)).sum().backward()
+    state = {name: p._read() for name, p in model.named_parameters()}
+    x = jax.numpy.ones((1, 2))
+    found = wrap(jax.grad(lambda p: functional_call(model, p, (x,)).sum()))(state)
+    for name, parameter in model.named_parameters():
+        np.testing.assert_allclose(found[name], parameter.grad, rtol=1e-6)
+
+
+def test_full_hooks_of_compiled_forward():
+    model = tripled()
+    model(ours.ones(1, 2)).sum().backward()
+    want = [p.grad for p in model.parameters()]
+    model.zero_grad()
+    ours.compile(model)(ours.ones(1, 2)).sum().backward()
+    for parameter, gradient in zip(model.parameters(), want):
+        np.testing.assert_allclose(parameter.grad, gradient, rtol=1e-6)

@@ -1,4 +1,4 @@
-"""Places in the recorded graph that are no ops: marks, and views that follow their base."""
+"""Views in the recorded graph: their place in it follows their base."""
 
 from __future__ import annotations
 
@@ -10,50 +10,23 @@ import jax
 from jax import numpy as jnp
 
 from torchcompat import _strided
-from torchcompat._ops._registry import LIST, STATIC, TRACED, Row
+from torchcompat._ops._registry import STATIC, TRACED, Row
 from torchcompat._tensor import _saving
+from torchcompat._tensor._marks import form, marked, same_storage
 from torchcompat._tensor._nodes import Accumulate, Edge, Node, accumulator, edge_of, run_hook
-from torchcompat._tensor._state import state
 from torchcompat._tensor._tensor import Tensor
 
-__all__ = ["Accumulate", "Edge", "Node", "accumulator", "edge_of", "marked", "run_hook", "writing"]
-
-# -- a marked place in the graph ---------------------------------------------------------------------
-
-_MARK = Row(
-    name="mark",
-    fn=list,
-    names=("tensors",),
-    kinds=(LIST,),
-    grad_name="BackwardHookFunctionBackward",
-)
-
-
-def marked(tensors: list[Tensor]) -> tuple[list[Tensor], Node | None]:
-    """Aliases of `tensors` with one node of their own between them; None where nothing is recorded."""
-    if not (state.grad_enabled and any(t.requires_grad for t in tensors)):
-        return tensors, None
-    node = Node(_MARK, [tuple(map(_form, tensors))], [], tensors)
-    aliases = [same_storage(t) for t in tensors]
-    for i, (box, tensor) in enumerate(zip(aliases, tensors)):
-        if tensor.requires_grad:
-            node.made(box, i, tuple(tensor.shape), tensor._cell.value.dtype)
-    return aliases, node
-
-
-def _form(tensor: Tensor) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(tuple(tensor.shape), tensor._cell.value.dtype)
-
-
-def same_storage(tensor: Tensor) -> Tensor:
-    """Another tensor over the same storage and layout, with no history."""
-    twin = Tensor.__new__(Tensor)
-    twin._cell, twin._layout = tensor._cell, tensor._layout
-    twin._cache, twin._seen = tensor._cache, tensor._seen
-    return twin
-
-
-# -- views: their place in the graph follows their base ---------------------------------------------
+__all__ = [
+    "Accumulate",
+    "Edge",
+    "Node",
+    "accumulator",
+    "edge_of",
+    "marked",
+    "run_hook",
+    "same_storage",
+    "writing",
+]
 
 
 def _unfold_base(base: jax.Array, frame: tuple | None) -> jax.Array:
@@ -107,7 +80,7 @@ def renew(view: Tensor) -> None:
         )
     view._graph_version = version
     if base._requires_grad:
-        node = Node(_ALIAS, [_form(base)], _within(view, base), [base])
+        node = Node(_ALIAS, [form(base)], _within(view, base), [base])
         node.made(view, 0, tuple(view.shape), base._cell.value.dtype)
 
 
@@ -151,7 +124,7 @@ def writing(target: Tensor, result: Tensor) -> Callable[[], None]:
 
         return take_over
     place = _within(target, base)
-    node = Node(_SCATTER, [_form(base), _form(result)], place, [base, result])
+    node = Node(_SCATTER, [form(base), form(result)], place, [base, result])
 
     def scatter() -> None:
         node.made(base, 0, tuple(base.shape), base._cell.value.dtype)

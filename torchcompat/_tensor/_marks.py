@@ -1,0 +1,99 @@
+"""Marked places in the graph: where a module's backward hooks look on and step in.
+
+A mark is a node that hands its gradients on. Where JAX differentiates instead (`jax.grad`, a compiled call
+that is gone backward through), the marked values pass through a `jax.custom_vjp` that calls the same
+functions.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from torchcompat._ops._registry import LIST, Row
+from torchcompat._tensor._nodes import Node, add_hook
+from torchcompat._tensor._state import state
+from torchcompat._tensor._tensor import Tensor, wrap
+
+_MARK = Row(
+    name="mark",
+    fn=list,
+    names=("tensors",),
+    kinds=(LIST,),
+    grad_name="BackwardHookFunctionBackward",
+)
+
+
+class Mark:
+    """One marked place.
+
+    Args:
+        node: the node, where the tape records.
+    """
+
+    def __init__(self, node: Node | None) -> None:
+        self.node = node
+        self.before: OrderedDict[int, Callable] = OrderedDict()
+
+    def register_prehook(self, hook: Callable) -> None:
+        """Has `hook` see, and perhaps replace, the tuple of the marked tensors' gradients."""
+        add_hook(self.before, hook)
+        if self.node is not None:
+            self.node.register_prehook(hook)
+
+    def through_jax(self, arrays: list) -> tuple:
+        """The arrays, with the hooks in the way of JAX's derivative."""
+
+        def backward(_: None, cotangents: tuple) -> tuple:
+            gradients: Any = tuple(map(_gradient, cotangents))
+            for hook in self.before.values():
+                changed = hook(gradients)
+                gradients = gradients if changed is None else changed
+            return tuple(None if g is None else _conjugate(g._read()) for g in gradients)
+
+        same = jax.custom_vjp(lambda *xs: xs)
+        same.defvjp(lambda *xs: (xs, None), backward)
+        with jax.enable_x64(True):
+            return same(*arrays)
+
+
+def _gradient(cotangent: Any) -> Tensor | None:
+    return None if cotangent.dtype == jax.dtypes.float0 else wrap(_conjugate(cotangent))
+
+
+def _conjugate(x: Any) -> Any:
+    return jax.numpy.conj(x) if jax.numpy.iscomplexobj(x) else x
+
+
+def marked(tensors: list[Tensor]) -> tuple[list[Tensor], Mark | None]:
+    """Aliases of `tensors` with one mark between them; None where nothing is differentiated."""
+    recording = state.grad_enabled and any(t.requires_grad for t in tensors)
+    traced = any(isinstance(t._cell.value, jax.core.Tracer) for t in tensors)
+    if not (recording or (traced and state.capture is None)):
+        return tensors, None
+    node = Node(_MARK, [tuple(map(form, tensors))], [], tensors) if recording else None
+    mark = Mark(node)
+    if traced:
+        aliases = list(map(wrap, mark.through_jax([t._read() for t in tensors])))
+    else:
+        aliases = [same_storage(t) for t in tensors]
+    for i, (box, tensor) in enumerate(zip(aliases, tensors)):
+        if node is not None and tensor.requires_grad:
+            node.made(box, i, tuple(tensor.shape), tensor._cell.value.dtype)
+    return aliases, mark
+
+
+def form(tensor: Tensor) -> jax.ShapeDtypeStruct:
+    """What stands for the tensor where its values are not needed."""
+    return jax.ShapeDtypeStruct(tuple(tensor.shape), tensor._cell.value.dtype)
+
+
+def same_storage(tensor: Tensor) -> Tensor:
+    """Another tensor over the same storage and layout, with no history."""
+    twin = Tensor.__new__(Tensor)
+    twin._cell, twin._layout = tensor._cell, tensor._layout
+    twin._cache, twin._seen = tensor._cache, tensor._seen
+    return twin
