@@ -37,10 +37,11 @@ class Geometry(NamedTuple):
 
 def correlate(x: jax.Array, weight: jax.Array, how: Geometry, plain: Callable) -> jax.Array:
     """The convolution by groups; `plain(x, weight, how)` is XLA's own."""
-    few_taps = math.prod(weight.shape[2:]) <= _MOST_TAPS
+    taps = math.prod(weight.shape[2:])
+    few_taps = taps <= _MOST_TAPS
     if how.groups > 1 and weight.shape[1] == 1 and few_taps:
         return _depthwise(x, weight, how)
-    if 1 < how.groups <= _FEW_GROUPS:
+    if 1 < how.groups <= _FEW_GROUPS and taps > 1:
         parts = jnp.split(x, how.groups, axis=1), jnp.split(weight, how.groups)
         alone = how._replace(groups=1)
         return jnp.concatenate([plain(*part, alone) for part in zip(*parts)], axis=1)
