@@ -198,7 +198,11 @@ def set_default_dtype(d: dtype) -> None:
         TypeError: `d` is not a floating-point dtype.
     """
     global _default
-    if not isinstance(d, dtype) or not d.is_floating_point:
+    if not isinstance(d, dtype):
+        raise TypeError(
+            "invalid dtype object: only floating-point types are supported as the default type"
+        )
+    if not d.is_floating_point:
         raise TypeError("only floating-point types are supported as the default type")
     _default = d
     for listener in on_default_changed:

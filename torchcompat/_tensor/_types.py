@@ -116,4 +116,10 @@ def _category(kind: Dtype) -> int:
 
 def can_cast(from_: Dtype, to: Dtype) -> bool:
     """Whether torch stores a result of type `from_` in a tensor of type `to`."""
+    for position, (title, one) in enumerate((("from_", from_), ("to", to)), 1):
+        if not isinstance(one, Dtype):
+            raise TypeError(
+                f"can_cast(): argument '{title}' (position {position}) must be torch.dtype, not "
+                f"{type(one).__name__}"
+            )
     return _category(from_) <= _category(to)
