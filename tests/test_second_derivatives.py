@@ -60,6 +60,13 @@ def smallest(entry):
     return None
 
 
+def wrapper_of(entry):
+    """What torch has `gradcheck` call an entry through; the seed is set here."""
+    if entry.gradcheck_wrapper.__name__ == "wrapper_set_seed":
+        return lambda function, *args, **kwargs: function(*args, **kwargs)
+    return counterpart(entry.gradcheck_wrapper)
+
+
 def own(sample):
     """The sample's arguments as ours, and those that need a gradient."""
     arguments = (sample.input, *sample.args), sample.kwargs
@@ -111,7 +118,7 @@ def test_gradcheck(name):
         if sample is None:
             return
         arguments, moving = own(sample)
-        function, wrapper = counterpart(entry.op), counterpart(entry.gradcheck_wrapper)
+        function, wrapper = counterpart(entry.op), wrapper_of(entry)
         out = [x for x in _leaves(function(*arguments[0], **arguments[1])) if _needs(x)]
         if not out or math.prod(moving[0].shape) == 0:
             return

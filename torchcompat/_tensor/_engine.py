@@ -54,7 +54,7 @@ class _Pass:
     ) -> None:
         self.retain_graph = retain_graph
         self.create_graph = create_graph
-        self.outer_x64 = jax.config.jax_enable_x64
+        self.outer_x64 = jax.config.jax_enable_x64  # type: ignore[attr-defined]
         self.wanted: Any = None if wanted is None else dict.fromkeys(wanted)
         self.gradients: dict[Any, dict[int, Any]] = {}
         self.finals: list[Callable] = []
