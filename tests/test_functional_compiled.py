@@ -31,7 +31,7 @@ def test_rows_name_entries():
     assert set(DRAWS) <= set(NAMES)
 
 
-@pytest.mark.parametrize("name", NAMES if WHOLE else NAMES[::4])
+@pytest.mark.parametrize("name", NAMES if WHOLE else NAMES[::6])
 def test_compiled(name):
     entry = ENTRIES[name]
     dtype = next((kind for kind in KINDS if entry.supports_dtype(kind, "cpu")), None)

@@ -25,7 +25,7 @@ from tests._module_rows import EXTRA
 from tests._record import BRIEF
 
 # Rows of a class and mode: of values and gradients in float32, and of the other checks.
-ROWS, OTHERS = (1, 1) if BRIEF else (None, 4) if WHOLE else (4, 1)
+ROWS, OTHERS = (1, 1) if BRIEF else (None, 4) if WHOLE else (3, 1)
 MODES = [(name, training) for name in NAMES for training in (True, False)]
 
 
@@ -55,21 +55,21 @@ def test_float32(name, training):
     run(name, training, torch.float32, (check_values, check_copies, check_gradients), ROWS)
 
 
-@pytest.mark.parametrize("name, training", part(5))
+@pytest.mark.parametrize("name, training", part(12))
 def test_backward(name, training):
     run(name, training, torch.float32, (check_backward,), OTHERS)
 
 
-@pytest.mark.parametrize("name, training", part(5, 1))
+@pytest.mark.parametrize("name, training", part(12, 5))
 def test_compiled(name, training):
     run(name, training, torch.float32, (check_compiled,), OTHERS)
 
 
-@pytest.mark.parametrize("name, training", part(7))
+@pytest.mark.parametrize("name, training", part(16, 3))
 def test_float64(name, training):
     run(name, training, torch.float64, (check_values, check_gradients, check_backward), OTHERS)
 
 
-@pytest.mark.parametrize("name, training", part(7, 2))
+@pytest.mark.parametrize("name, training", part(16, 7))
 def test_bfloat16(name, training):
     run(name, training, torch.bfloat16, (check_values,), OTHERS)
