@@ -415,3 +415,29 @@ def test_infer_schema(annotations):
             return ValueError
 
     assert run(tc) == run(torch)
+
+
+# -- subclasses of Tensor ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("m", [torch, tc], ids=["torch", "torchcompat"])
+def test_subclasses(m):
+    class Boxes(m.Tensor):
+        def __new__(cls, data, *, form):
+            made = m.as_tensor(data).as_subclass(cls)
+            made.form = form
+            return made
+
+    base = m.ones(2, requires_grad=True)
+    boxes = Boxes(base * 2, form="xyxy")
+    assert (type(boxes), boxes.form, boxes.tolist()) == (Boxes, "xyxy", [2, 2])
+    plain = boxes.as_subclass(m.Tensor)
+    assert type(plain) is m.Tensor
+    plain.sum().backward()
+    assert base.grad.tolist() == [2, 2]
+    shared = m.zeros(2)
+    shared.as_subclass(Boxes).add_(1)
+    assert shared.tolist() == [1, 1]
+    assert type(m.Tensor._make_subclass(Boxes, m.ones(1))) is Boxes
+    with pytest.raises(TypeError):
+        shared.as_subclass(int)

@@ -50,10 +50,13 @@ from torchcompat._tensor import Size as Size
 from torchcompat._tensor import Tensor as Tensor
 from torchcompat._tensor import _copying as _copying
 from torchcompat._tensor import _operators as _operators
+from torchcompat._tensor import _subclassing as _subclassing
 from torchcompat._tensor._aten import *
 from torchcompat._tensor._autograd import enable_grad as enable_grad
 from torchcompat._tensor._autograd import inference_mode as inference_mode
-from torchcompat._tensor._autograd import is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled
+from torchcompat._tensor._autograd import (
+    is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled,
+)
 from torchcompat._tensor._autograd import is_anomaly_enabled as is_anomaly_enabled
 from torchcompat._tensor._autograd import is_grad_enabled as is_grad_enabled
 from torchcompat._tensor._autograd import (
@@ -69,9 +72,9 @@ from torchcompat._tensor._creation import *
 from torchcompat._tensor._faces import FUNCTIONS as _FUNCTIONS
 from torchcompat._tensor._factory import *
 from torchcompat._tensor._foreach import *
-from torchcompat._tensor._histograms import *
 from torchcompat._tensor._former import *
 from torchcompat._tensor._gradient import *
+from torchcompat._tensor._histograms import *
 from torchcompat._tensor._indexing import *
 from torchcompat._tensor._linalg import *
 from torchcompat._tensor._lowrank import *

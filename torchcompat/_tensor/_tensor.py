@@ -112,9 +112,13 @@ class Tensor(metaclass=_Open):
         self._output_nr = 0
         return self
 
-    def __init__(self, *data: Any, device: Any = None) -> None:
+    def __init__(self, *data: Any, device: Any = None, **own: Any) -> None:
+        if type(self).__new__ is not Tensor.__new__:
+            return  # a subclass' own `__new__` has made it, of whatever arguments
         from torchcompat._tensor import _factory  # the legacy constructor needs the factories above
 
+        if own:
+            raise TypeError(f"new() got an unexpected keyword argument '{next(iter(own))}'")
         _factory.legacy_init(self, data, device)
 
     _cell: Cell
