@@ -189,7 +189,7 @@ def _apart(LD: jax.Array, pivots: jax.Array, hermitian: bool) -> tuple[jax.Array
         return (inverse, first), first
 
     start = jnp.eye(n, dtype=LD.dtype), jnp.zeros((), bool)
-    (inverse, _), firsts = lax.scan(step, start, place)
+    (inverse, _), firsts = lax.scan(step, start, place)  # type: ignore[var-annotated]
     beside = jnp.where(firsts[:-1], jnp.diagonal(LD, -1), 0)
     beyond = jnp.conj(beside) if hermitian else beside
     return inverse, jnp.diag(jnp.diagonal(LD)) + jnp.diag(beside, -1) + jnp.diag(beyond, 1)

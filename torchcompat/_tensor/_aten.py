@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from torchcompat._ops._common import wrap_dim
 from torchcompat._tensor import _native, _twins, ops
 from torchcompat._tensor._dispatch import lifted
 from torchcompat._tensor._indexing import index_put
@@ -21,21 +22,36 @@ __all__ = [
 @lifted
 def _chunk_cat(tensors: Sequence[Any], dim: int, num_chunks: int, *, out: Any = None) -> Any:
     """Each tensor filled up with zeros to `num_chunks` even parts along `dim`; the parts joined."""
-    if not tensors:
-        raise RuntimeError("_chunk_cat expects a non-empty input tensor list")
-    if num_chunks < 1:
-        raise RuntimeError("_chunk_cat expects positive num_chunks")
-    dim = dim % tensors[0].ndim
-    if any(x.shape[:dim] != tensors[0].shape[:dim] for x in tensors):
-        raise RuntimeError(
-            "_chunk_cat expects same sizes of 0,...,dim-1 dimensions for all tensors"
-        )
+    dim = _check_chunks(tensors, dim, num_chunks)
     parts = []
     for x in tensors:
         short = -x.shape[dim] % num_chunks
         filled = _native.constant_pad_nd(x, (0, 0) * (x.ndim - dim - 1) + (0, short))
         parts.append(filled.reshape(*x.shape[:dim], num_chunks, -1))
     return ops.cat(parts, dim + 1, out=out)
+
+
+def _check_chunks(tensors: Sequence[Any], dim: int, num_chunks: int) -> int:
+    """The dimension, counted from the front."""
+    if num_chunks < 1:
+        raise RuntimeError("_chunk_cat expects positive num_chunks")
+    if not tensors:
+        raise RuntimeError("_chunk_cat expects a non-empty input tensor list")
+    if not all(x.numel() for x in tensors):
+        raise RuntimeError("_chunk_cat expects non-empty tensor")
+    ndims = {x.ndim for x in tensors}
+    if dim < 0 and len(ndims) > 1:
+        raise RuntimeError(
+            "_chunk_cat expects non-negative dim when input tensors have different ndims"
+        )
+    dim = wrap_dim(dim, tensors[0].ndim) if dim < 0 else dim
+    if dim >= min(ndims):
+        raise RuntimeError("_chunk_cat expects dim < ndim for all input tensors")
+    if any(x.shape[:dim] != tensors[0].shape[:dim] for x in tensors):
+        raise RuntimeError(
+            "_chunk_cat expects same sizes of 0,...,dim-1 dimensions for all tensors"
+        )
+    return dim
 
 
 def _clamped(input: Any, indices: Sequence[Any]) -> list:

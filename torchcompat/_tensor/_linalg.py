@@ -231,7 +231,7 @@ def lu(A: Any, pivot: bool = True, get_infos: bool = False, out: Any = None) -> 
 
 Tensor.lu = lu
 # Of `torch.linalg`, whose names take precedence over the generated ones.
-LINALG = {
+LINALG: dict[str, Any] = {
     "LinAlgError": LinAlgError,
     "cholesky": _checked(
         ops.linalg_cholesky, "linalg.cholesky", _NOT_POSITIVE, ops.linalg_cholesky_ex
