@@ -73,6 +73,7 @@ from torchcompat._tensor._faces import FUNCTIONS as _FUNCTIONS
 from torchcompat._tensor._factory import *
 from torchcompat._tensor._foreach import *
 from torchcompat._tensor._former import *
+from torchcompat._tensor._gamma import *
 from torchcompat._tensor._gradient import *
 from torchcompat._tensor._histograms import *
 from torchcompat._tensor._indexing import *
@@ -107,6 +108,8 @@ from torchcompat.nn.parameter import Buffer as Buffer
 from torchcompat.nn.parameter import Parameter as Parameter
 from torchcompat.serialization import load as load
 from torchcompat.serialization import save as save
+from torchcompat.utils.dlpack import from_dlpack as from_dlpack
+from torchcompat.utils.dlpack import to_dlpack as to_dlpack
 from torchcompat.version import __version__ as __version__
 
 e, pi, inf, nan, newaxis = _math.e, _math.pi, _math.inf, _math.nan, None

@@ -9,7 +9,6 @@ from torchcompat.distributions import constraints
 from torchcompat.distributions.distribution import ExponentialFamily
 
 __all__ = ["Dirichlet"]
-from torchcompat.distributions._gamma_draws import standard_gamma
 
 
 class Dirichlet(ExponentialFamily):
@@ -47,8 +46,9 @@ class Dirichlet(ExponentialFamily):
         return self.concentration * (total - self.concentration) / (total.pow(2) * (total + 1))
 
     def rsample(self, sample_shape: Any = ()) -> Any:
-        drawn = standard_gamma(self.concentration.expand(self._extended_shape(sample_shape)))
-        return drawn / drawn.sum(-1, keepdim=True)
+        return torch._sample_dirichlet(
+            self.concentration.expand(self._extended_shape(sample_shape))
+        )
 
     def log_prob(self, value: Any) -> Any:
         if self._validate_args:

@@ -10,7 +10,6 @@ from torchcompat.distributions.distribution import ExponentialFamily
 from torchcompat.distributions.utils import broadcast_all
 
 __all__ = ["Gamma"]
-from torchcompat.distributions._gamma_draws import standard_gamma
 
 
 class Gamma(ExponentialFamily):
@@ -41,7 +40,7 @@ class Gamma(ExponentialFamily):
 
     def rsample(self, sample_shape: Any = ()) -> Any:
         shape = self._extended_shape(sample_shape)
-        drawn = standard_gamma(self.concentration.expand(shape))
+        drawn = torch._standard_gamma(self.concentration.expand(shape))
         value = drawn / self.rate.expand(shape)
         value.detach().clamp_(min=torch.finfo(value.dtype).tiny)
         return value
