@@ -16,6 +16,9 @@ from tests._regions import nms
 torchvision = pytest.importorskip("torchvision")
 extraction = pytest.importorskip("torchvision.models.feature_extraction")
 
+# torch's own scripting decorators, which torchvision uses, are deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+
 # Model, and the shapes of its inputs. Of each table the first rows are in the default run.
 SEGMENTATION = {
     "lraspp_mobilenet_v3_large": [(1, 3, 64, 64)],
@@ -192,7 +195,6 @@ def test_intermediate_layer_getter():
     check_model(native, IntermediateLayerGetter(ported, layers), torch.rand(1, 3, 32, 32))
 
 
-@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 def test_references_agree_with_torchvisions_python():
     """torchvision's own `roi_align` in Python, on real torch, for regions inside the image."""
     from torchcompat.ported.torchvision import ops
