@@ -110,6 +110,8 @@ def test_lengths_may_be_traced() -> None:
 def test_forms_and_errors(torch):
     loss = torch.nn.functional.ctc_loss
     lp = (torch.arange(90.0).reshape(6, 3, 5) * 0.7).sin().log_softmax(-1)
+    nothing = torch.zeros(0, dtype=torch.int64)
+    yield attempt(loss, lp, nothing, [6, 5, 4], [0, 0, 0], reduction="none")
     targets = torch.tensor([[1, 2, 3], [2, 2, 1], [4, 1, 1]])
     heard, said = torch.tensor([6, 5, 4]), torch.tensor([3, 2, 1])
     joined = torch.tensor([1, 2, 3, 2, 2, 4])

@@ -14,7 +14,7 @@ from typing import Any
 from torchcompat._tensor import _faces, ops
 from torchcompat._tensor._dispatch import lifted
 from torchcompat._tensor._tensor import Tensor
-from torchcompat.nn._functional import activation, embedding, norm
+from torchcompat.nn._functional import activation, ctc, embedding, norm
 from torchcompat.nn._functional import dropout as dropping
 
 __all__ = [
@@ -67,11 +67,26 @@ def _numbered(name: str) -> Callable:
 
 binary_cross_entropy_with_logits = _numbered("binary_cross_entropy_with_logits")
 cosine_embedding_loss = _numbered("cosine_embedding_loss")
-ctc_loss = _numbered("ctc_loss")
 hinge_embedding_loss = _numbered("hinge_embedding_loss")
 kl_div = _numbered("kl_div")
 margin_ranking_loss = _numbered("margin_ranking_loss")
 triplet_margin_loss = _numbered("triplet_margin_loss")
+
+
+@lifted
+def ctc_loss(
+    log_probs: Tensor,
+    targets: Tensor,
+    input_lengths: Any,
+    target_lengths: Any,
+    blank: int = 0,
+    reduction: int = 0,
+    zero_infinity: bool = False,
+) -> Tensor:
+    """`nn.functional.ctc_loss`."""
+    name = {1: "mean", 2: "sum"}.get(reduction, "none")
+    lengths = input_lengths, target_lengths
+    return ctc.ctc_loss(log_probs, targets, *lengths, blank, name, zero_infinity)
 
 
 # -- dropout ---------------------------------------------------------------------------------------
@@ -239,7 +254,8 @@ def convolution(
 
 def embedding_renorm_(input: Tensor, indices: Tensor, max_norm: float, norm_type: float) -> Tensor:
     """Scales the rows of a table that `indices` names down to `max_norm`, in place."""
-    return embedding._no_grad_embedding_renorm_(input, indices, max_norm, norm_type)
+    renorm = embedding._no_grad_embedding_renorm_
+    return renorm(input, indices, max_norm, norm_type)  # type: ignore[call-arg]
 
 
 @lifted

@@ -125,8 +125,10 @@ def _apart(targets: Tensor, lengths: Tensor) -> Tensor:
 
     Where the lengths are not known, a row is as long as all targets together.
     """
+    if not targets.shape[0]:
+        return targets.new_zeros((lengths.shape[0], 1))
     said = host_values(lengths)
     width = targets.shape[0] if said is None else said.max()
     starts = lengths.cumsum(0) - lengths
     index = starts.unsqueeze(1) + arange(max(int(width), 1), device=targets.device)
-    return targets[index.clamp(max=max(targets.shape[0] - 1, 0))]
+    return targets[index.clamp(max=targets.shape[0] - 1)]

@@ -307,7 +307,7 @@ def _shared(x: Tensor, heads: int) -> Tensor:
 
 def _averaged(scores: Tensor, lse: Tensor, value: Tensor) -> Tensor:
     # A row of -inf alone: its weights are 0, not NaN.
-    nowhere = (lse == float("-inf")).unsqueeze(-1)
+    nowhere = ops.eq(lse, float("-inf")).unsqueeze(-1)
     weights = where(nowhere, 0.0, ops.softmax(where(nowhere, 0.0, scores), -1))
     return ops.attention_output(weights, _shared(value, scores.shape[1]), False)
 
