@@ -26,7 +26,7 @@ TOLERANCE = {"float32": 2e-5, "float64": 1e-9, "bfloat16": 0.05, "complex64": 2e
 # optimizer -> dtypes it has no rows for
 LEFT_OUT = {
     "SparseAdam": (set(TOLERANCE), "it refuses dense gradients"),
-    "Muon": ({"complex64"}, "it refuses complex parameters"),
+    "Muon": ({"complex64", "float64"}, "it refuses complex ones, and iterates in bfloat16"),
     "Adafactor": ({"complex64"}, "it refuses complex parameters"),
     "LBFGS": ({"float32", "bfloat16", "complex64"}, "the way it takes hangs on the last digits"),
 }
