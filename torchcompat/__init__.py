@@ -133,6 +133,8 @@ _PARTS = frozenset(
 def __getattr__(name: str) -> _Any:
     if name == "torch":
         return _sys.modules[__name__]
+    if name == "vmap":
+        return func.vmap
     if name in _PARTS:
         return _importlib.import_module(f"torchcompat.{name}")
     raise AttributeError(f"module 'torch' has no attribute '{name}'")
