@@ -23,19 +23,23 @@ DRAWS = dict.fromkeys(
     ),
     "draws its random numbers from a JAX key under compile",
 )
+NOT_COMPILED = {
+    **DRAWS,
+    "nn.functional.one_hot": "the size of its result depends on values: NotImplementedError",
+}
 NAMES = sorted(n for n in ENTRIES if n.startswith("nn.functional."))
 KINDS = torch.float32, torch.complex64, torch.int64
 
 
 def test_rows_name_entries():
-    assert set(DRAWS) <= set(NAMES)
+    assert set(NOT_COMPILED) <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES if WHOLE else NAMES[::6])
 def test_compiled(name):
     entry = ENTRIES[name]
     dtype = next((kind for kind in KINDS if entry.supports_dtype(kind, "cpu")), None)
-    if dtype is None or name in DRAWS:
+    if dtype is None or name in NOT_COMPILED:
         return
     compiled = torchcompat.compile(counterpart(entry.op))
     for number, sample in zip(range(COUNT), samples(entry, dtype, 1)):
