@@ -6,6 +6,7 @@ where its coefficients fall below double precision. It needs mpmath, which torch
     python scripts/bessel_tables.py
 """
 
+import textwrap
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -164,12 +165,21 @@ TABLES = {
 }
 
 
+def packed(numbers: list[str]) -> list[str]:
+    """Numbers, as many on a line as fit; the formatter would give each a line of its own."""
+    return textwrap.wrap(
+        ", ".join(numbers) + ",", 96, initial_indent="    ", subsequent_indent="    "
+    )
+
+
 def main() -> None:
-    lines = ['"""Chebyshev coefficients; `scripts/bessel_tables.py` writes this file."""', ""]
+    lines = ['"""Coefficients; `scripts/bessel_tables.py` writes this file."""', "", "# fmt: off"]
     for name, (f, low, high) in TABLES.items():
-        lines += [f"{name} = (", *(f"    {c!r}," for c in coefficients(f, low, high)), ")"]
-    lines += ["TEMME = (", *(f"    {row!r}," for row in temme(9, 20)), ")"]
-    TARGET.write_text("\n".join(lines) + "\n")
+        lines += [f"{name} = (", *packed([repr(c) for c in coefficients(f, low, high)]), ")"]
+    lines.append("TEMME = (")
+    for row in temme(9, 20):
+        lines += ["    (", *packed([repr(c) for c in row]), "    ),"]
+    TARGET.write_text("\n".join([*lines, ")"]) + "\n")
 
 
 if __name__ == "__main__":
