@@ -141,8 +141,12 @@ class Run:
 
 
 def numbers(x: Any) -> np.ndarray:
-    """A tensor of either library as float64."""
-    return np.asarray(x.detach().double() if hasattr(x, "detach") else x, np.float64)
+    """A tensor of either library as float64, or complex128."""
+    if x.is_complex():
+        return np.asarray(
+            x.detach().to((torch if isinstance(x, torch.Tensor) else torchcompat).complex128)
+        )
+    return np.asarray(x.detach().double())
 
 
 def check_same(ours: Any, theirs: Any, tolerance: float = TOLERANCE, path: str = "") -> None:
