@@ -146,11 +146,11 @@ def samples(
     return itertools.islice(found, 1 if BRIEF else None if WHOLE else count)
 
 
-def check(entry: Any, dtype: torch.dtype, count: int) -> int:
+def check(entry: Any, dtype: torch.dtype, count: int, gradients: bool = True) -> int:
     """Compares values, and gradients where torch has them, on the entry's samples; how many."""
     continuous = dtype.is_floating_point or dtype.is_complex
     backward = entry.supported_backward_dtypes("cpu") if entry.supports_autograd else ()
-    differentiable = continuous and dtype in backward
+    differentiable = gradients and continuous and dtype in backward
     ours, seen = counterpart(entry.op), 0
     for sample in samples(entry, dtype, count, differentiable):
         what = f"{entry.name} {dtype} sample {seen}: {sample.summary()}"

@@ -78,7 +78,7 @@ CALLS = {
         (_logs, _targets, _six, _two),
         (_logs, _targets, _six, _two, 0, 2, True),
         (_logs, _targets, _six, _two, 0, 0),
-        (_logs, _targets[:, 0], _six, [1, 1], 0, 1),
+        (_logs, _targets[:, 0], _six, torch.tensor([1, 1]), 0, 1),
     ],
     "hinge_embedding_loss": [(_pair[0][:, 0], _signs, 0.5, 0), (_pair[0][:, 0], _signs)],
     "margin_ranking_loss": [(_pair[0][:, 0], _pair[1][:, 0], _signs, 0.5, 2)],
