@@ -1,4 +1,4 @@
-"""`torch.func`: modules as pure functions of their parameters and buffers."""
+"""Modules as pure functions of their parameters and buffers."""
 
 from __future__ import annotations
 
