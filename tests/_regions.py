@@ -103,7 +103,7 @@ def ps_roi_pool(x, rois, scale, height, width):
 def nms(boxes, scores, threshold):
     kept = []
     for i in np.argsort(-scores, kind="stable"):
-        if all(_overlap(boxes[i], boxes[j]) <= threshold for j in kept):
+        if not any(_overlap(boxes[i], boxes[j]) > threshold for j in kept):
             kept.append(int(i))
     return kept
 
@@ -112,7 +112,8 @@ def _overlap(a, b):
     across = max(0, min(a[2], b[2]) - max(a[0], b[0]))
     down = max(0, min(a[3], b[3]) - max(a[1], b[1]))
     areas = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])
-    return across * down / (areas - across * down)
+    union = areas - across * down
+    return across * down / union if union else math.nan
 
 
 def _zero_padded(image, y, x):

@@ -44,10 +44,14 @@ class _Waiting(importlib.abc.MetaPathFinder):
 def _register(backends: ModuleType) -> None:
     """einops finds a backend among the subclasses of its base; ours is its torch one, on us."""
 
-    class TorchcompatBackend(backends.TorchBackend):
+    base: Any = vars(backends)["TorchBackend"]
+
+    class TorchcompatBackend(base):
         framework_name = "torchcompat"
 
         def __init__(self) -> None:
             self.torch = sys.modules["torchcompat"]
 
-    backends.torchcompat_backend = TorchcompatBackend  # einops looks through weak references
+    vars(backends)["torchcompat_backend"] = (
+        TorchcompatBackend  # einops looks through weak references
+    )

@@ -56,6 +56,7 @@ class Executable:
         self.jitted: Callable | None = None
         self.donating: Donating | None = None
         self.used: list[int] = []
+        self.written: list[int] = []
         self.refresh()
 
     def refresh(self) -> None:

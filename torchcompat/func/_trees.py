@@ -25,7 +25,8 @@ class Nested:
     """A nested value; `arrays` are its Tensors' and arrays' values in order, the rest stays in it."""
 
     def __init__(self, value: Any) -> None:
-        self.leaves, self.structure = jax.tree.flatten(value, is_leaf=is_tensor)
+        self.leaves, structure = jax.tree.flatten(value, is_leaf=is_tensor)
+        self.structure: Any = structure
         self.places = [i for i, leaf in enumerate(self.leaves) if is_data(leaf)]
         self.boxed = [is_tensor(self.leaves[i]) for i in self.places]
         self.arrays = [
