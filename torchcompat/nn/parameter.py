@@ -15,7 +15,13 @@ from torchcompat._tensor._convert import to as convert_to
 from torchcompat._tensor._dispatch import to_tensor
 from torchcompat._tensor._tensor import alias
 
-__all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter"]
+__all__ = [
+    "Buffer",
+    "Parameter",
+    "UninitializedBuffer",
+    "UninitializedParameter",
+    "UninitializedTensorMixin",
+]
 
 
 class Parameter(Tensor):
@@ -120,7 +126,7 @@ class Buffer(Tensor, metaclass=_BufferMeta):  # type: ignore[metaclass]
         return tensor
 
 
-class _Uninitialized(Tensor):
+class UninitializedTensorMixin(Tensor):
     """A tensor whose size is not known yet: it has a dtype and a device, but no values."""
 
     __slots__ = ()
@@ -179,7 +185,7 @@ class _Uninitialized(Tensor):
         return self.requires_grad, self.device, self.dtype
 
 
-class UninitializedParameter(_Uninitialized, Parameter):
+class UninitializedParameter(UninitializedTensorMixin, Parameter):
     """A parameter whose size is set later, by `materialize`."""
 
     __slots__ = ()
@@ -192,7 +198,7 @@ class UninitializedParameter(_Uninitialized, Parameter):
         """`__new__` did it."""
 
 
-class UninitializedBuffer(_Uninitialized, Tensor):
+class UninitializedBuffer(UninitializedTensorMixin, Tensor):
     """A buffer whose size is set later, by `materialize`."""
 
     __slots__ = ()
@@ -222,7 +228,7 @@ class UninitializedBuffer(_Uninitialized, Tensor):
 
 def is_lazy(x: Any) -> bool:
     """Whether `x` is a parameter or buffer whose size is not known yet."""
-    return isinstance(x, _Uninitialized)
+    return isinstance(x, UninitializedTensorMixin)
 
 
 def _empty(shape: Any, dtype: _dtype.dtype | None) -> Tensor:
