@@ -90,8 +90,11 @@ def floating_type(one: dtype) -> dtype:
 
 
 def cast(x: Any, to: dtype) -> jax.Array:
-    """`x` as an array of type `to`, never weakly typed."""
-    return jax.lax.convert_element_type(jnp.asarray(x), to.numpy)
+    """`x` as an array of type `to`, never weakly typed; of a complex number the real part."""
+    x = jnp.asarray(x)
+    if x.dtype.kind == "c" and not to.is_complex and to.numpy != np.bool_:
+        x = x.real  # JAX warns of what is dropped: torch does once, where the caller asked for it
+    return jax.lax.convert_element_type(x, to.numpy)
 
 
 def float_input(x: jax.Array) -> jax.Array:
