@@ -1,0 +1,15 @@
+"""Checkpoints of any size on disk: opened lazily, loaded one tensor at a time, written whole."""
+
+from converters.files._checkpoint import Checkpoint, TensorInfo
+from converters.files._loading import LoadReport, load_checkpoint
+from converters.files._open import open_checkpoint
+from converters.files._saving import save_checkpoint
+
+__all__ = [
+    "Checkpoint",
+    "LoadReport",
+    "TensorInfo",
+    "load_checkpoint",
+    "open_checkpoint",
+    "save_checkpoint",
+]

@@ -1,0 +1,196 @@
+"""What every kind of checkpoint offers: names, shapes and dtypes at once, tensors one at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Hashable
+from typing import Any, NamedTuple
+
+from torchcompat import _dtype
+from torchcompat._tensor import Tensor
+from torchcompat.serialization._safetensors import SafetensorsFile
+
+
+class TensorInfo(NamedTuple):
+    """What a file says of one tensor, without its values.
+
+    Attributes:
+        tie: equal for names that stand for the same memory in the same layout.
+        file: the file that holds it.
+    """
+
+    dtype: _dtype.dtype
+    shape: tuple[int, ...]
+    tie: Hashable
+    file: str
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its elements."""
+        count = 1
+        for size in self.shape:
+            count *= size
+        return count * self.dtype.itemsize
+
+
+class Checkpoint:
+    """A checkpoint on disk, read one tensor at a time. Use it in a `with` statement.
+
+    Attributes:
+        format: "safetensors", "torch zip", "torch legacy", or one of these with "sharded ".
+        infos: what is known of each tensor, by name. The keys of nested containers are joined by
+            dots.
+        other: entries that are no tensors, by name.
+        nested: top-level names that hold tensors in containers of their own.
+        metadata: the texts that a safetensors header or a shard index carries.
+        versions: what `state_dict` noted of each module, where the file keeps it.
+    """
+
+    format = ""
+
+    def __init__(self) -> None:
+        self.infos: dict[str, TensorInfo] = {}
+        self.other: dict[str, Any] = {}
+        self.nested: list[str] = []
+        self.metadata: dict[str, Any] = {}
+        self.versions: dict[str, dict] | None = None
+
+    def read(self, name: str) -> Tensor:
+        """The tensor called `name`, read now and not kept."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Closes the files; tensors that were read stay."""
+
+    def __enter__(self) -> Checkpoint:
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        self.close()
+
+    def ties(self) -> list[list[str]]:
+        """Groups of two and more names that stand for one tensor."""
+        groups: dict[Hashable, list[str]] = {}
+        for name, info in self.infos.items():
+            groups.setdefault(info.tie, []).append(name)
+        return [names for names in groups.values() if len(names) > 1]
+
+
+class Safetensors(Checkpoint):
+    """A safetensors file.
+
+    Names that the header's metadata maps to a tensor's name stand for that tensor: safetensors'
+    `save_model` notes tied weights so.
+    """
+
+    format = "safetensors"
+
+    def __init__(self, path: str | os.PathLike) -> None:
+        super().__init__()
+        self._file = SafetensorsFile(path)
+        self._kept = {name: name for name in self._file.entries}
+        for name, kept in (self._file.metadata or {}).items():
+            if name not in self._kept and kept in self._file.entries:
+                self._kept[name] = kept
+            else:
+                self.metadata[name] = kept
+        where = os.fspath(path)
+        for name, kept in self._kept.items():
+            entry = self._file.entries[kept]
+            self.infos[name] = TensorInfo(entry.dtype, entry.shape, (where, kept), str(where))
+
+    def read(self, name: str) -> Tensor:
+        return self._file.tensor(self._kept[name])
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class Part(Checkpoint):
+    """What a checkpoint holds under one of its names, such as `state_dict`.
+
+    Raises:
+        KeyError: it holds nothing there.
+    """
+
+    def __init__(self, whole: Checkpoint, key: str) -> None:
+        super().__init__()
+        self._whole, self._prefix = whole, key + "."
+        self.format, self.metadata = whole.format, whole.metadata
+        self.infos, self.other = self._below(whole.infos), self._below(whole.other)
+        if not self.infos:
+            raise KeyError(f"the checkpoint has no tensors under {key!r}; {describe_keys(whole)}")
+        self.versions = getattr(whole, "versions_below", {}).get(key)
+
+    def _below(self, entries: dict[str, Any]) -> dict[str, Any]:
+        start = len(self._prefix)
+        return {k[start:]: v for k, v in entries.items() if k.startswith(self._prefix)}
+
+    def read(self, name: str) -> Tensor:
+        return self._whole.read(self._prefix + name)
+
+    def close(self) -> None:
+        self._whole.close()
+
+
+def describe_keys(checkpoint: Checkpoint) -> str:
+    """Where the tensors of a checkpoint are, in words."""
+    if not checkpoint.nested:
+        return "its tensors are at the top"
+    return "it has tensors under " + ", ".join(map(repr, checkpoint.nested))
+
+
+class Sharded(Checkpoint):
+    """Several files with an index that says which file has which tensor.
+
+    Args:
+        index: the index's path, for error texts.
+        weight_map: from a tensor's name to the path of its file.
+        open_one: opens one of the files.
+
+    Raises:
+        FileNotFoundError: a shard is missing.
+        ValueError: a shard lacks a tensor that the index promises.
+    """
+
+    def __init__(
+        self,
+        index: str,
+        weight_map: dict[str, str],
+        metadata: dict[str, Any],
+        open_one: Callable[[str], Checkpoint],
+    ) -> None:
+        super().__init__()
+        self._shards: dict[str, Checkpoint] = {}
+        self.metadata = dict(metadata)
+        try:
+            for path in dict.fromkeys(weight_map.values()):
+                if not os.path.isfile(path):
+                    raise FileNotFoundError(f"{index} names the shard {path}, which does not exist")
+                self._shards[path] = open_one(path)
+            self._collect(index, weight_map)
+        except BaseException:
+            self.close()
+            raise
+        kinds = dict.fromkeys(shard.format for shard in self._shards.values())
+        self.format = "sharded " + "/".join(kinds)
+
+    def _collect(self, index: str, weight_map: dict[str, str]) -> None:
+        self._home: dict[str, Checkpoint] = {}
+        for name, path in weight_map.items():
+            if name not in self._shards[path].infos:
+                raise ValueError(f"{index} says that {path} holds {name!r}, but it does not")
+        for path, shard in self._shards.items():
+            for name, info in shard.infos.items():
+                if weight_map.get(name, path) == path and name not in self._home:
+                    self._home[name], self.infos[name] = shard, info
+            self.other.update(shard.other)
+            for key, text in shard.metadata.items():
+                self.metadata.setdefault(key, text)
+
+    def read(self, name: str) -> Tensor:
+        return self._home[name].read(name)
+
+    def close(self) -> None:
+        for shard in self._shards.values():
+            shard.close()
