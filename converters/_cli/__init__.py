@@ -1,0 +1,5 @@
+"""The command `torchcompat`."""
+
+from converters._cli._main import entry, main
+
+__all__ = ["entry", "main"]

@@ -1,0 +1,362 @@
+"""The command `torchcompat`: inspect, convert, compare; tables, JSON, errors and exit statuses."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch as real
+
+from converters._cli import main
+from converters._cli._print import human, table
+from converters.files import Rule, compare, convert, open_checkpoint, read_rules
+from converters.files._compare import errors
+
+
+@pytest.fixture
+def state():
+    state = {
+        "module.fc.weight": real.arange(6.0).view(2, 3),
+        "module.fc.bias": real.tensor([1.0, -2.0]),
+        "module.steps": real.tensor(3),
+    }
+    state["module.tied"] = state["module.fc.weight"]
+    return state
+
+
+@pytest.fixture
+def run(capsys):
+    def run(*arguments):
+        status = main([str(a) for a in arguments])
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return run
+
+
+def load(path):
+    if os.path.isdir(path):
+        with open_checkpoint(path) as checkpoint:
+            return {n: real.from_numpy(np.array(checkpoint.read(n))) for n in checkpoint.infos}
+    if str(path).endswith(".safetensors"):
+        return safetensors.torch.load_file(path)
+    return real.load(path)
+
+
+# -- inspect ---------------------------------------------------------------------------------------
+
+
+def test_inspect_prints_a_table(run, state, tmp_path):
+    real.save({"state_dict": state, "epoch": 4}, tmp_path / "x.pt")
+    status, out, err = run("inspect", tmp_path / "x.pt", "--key", "state_dict")
+    assert (status, err) == (0, "")
+    assert out.splitlines() == [
+        "name              dtype    shape   size",
+        "----------------  -------  ------  ----",
+        "module.fc.weight  float32  2x3     24 B",
+        "module.fc.bias    float32  2        8 B",
+        "module.steps      int64    scalar   8 B",
+        "module.tied       float32  2x3     24 B",
+        "tied: module.fc.weight = module.tied",
+        "4 tensors, 40 B, torch zip",
+    ]
+    out = run("inspect", tmp_path / "x.pt")[1]
+    assert "state_dict.module.fc.bias" in out and "no tensor: epoch (int 4)" in out
+
+
+def test_inspect_as_json(run, state, tmp_path):
+    real.save(state, tmp_path / "x.pt")
+    status, out, err = run("inspect", "--json", tmp_path / "x.pt")
+    found = json.loads(out)
+    assert status == 0 and found["nbytes"] == 40 and found["format"] == "torch zip"
+    assert found["tensors"][0] == {
+        "name": "module.fc.weight",
+        "dtype": "float32",
+        "shape": [2, 3],
+        "nbytes": 24,
+        "file": str(tmp_path / "x.pt"),
+    }
+    assert found["tied"] == [["module.fc.weight", "module.tied"]] and found["other"] == {}
+
+
+def test_inspect_runs_nothing(run, tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "ran"),)
+
+    for zipped in (True, False):
+        real.save({"b": Bomb()}, tmp_path / "x.pt", _use_new_zipfile_serialization=zipped)
+        status, out, err = run("inspect", tmp_path / "x.pt")
+        assert status == 2 and out == "" and err.startswith("torchcompat: error: ")
+        assert "mkdir" in err
+    assert not (tmp_path / "ran").exists()
+
+
+# -- convert ---------------------------------------------------------------------------------------
+
+ENDS = ["a.pt", "a.safetensors", "a.bin", "folder"]
+
+
+@pytest.mark.parametrize("start", ENDS)
+@pytest.mark.parametrize("end", ENDS)
+def test_any_format_into_any(start, end, run, state, tmp_path):
+    real.save(state, tmp_path / "source.pth")
+    options = ("--max-shard-size", 20, "--quiet")
+    (tmp_path / "1").mkdir()
+    assert run("convert", tmp_path / "source.pth", tmp_path / "1" / start, *options)[0] == 0
+    (tmp_path / "2").mkdir()
+    status, out, err = run("convert", tmp_path / "1" / start, tmp_path / "2" / end, *options)
+    assert (status, err) == (0, "") and "4 tensors" in out
+    with open_checkpoint(tmp_path / "2" / end) as checkpoint:
+        assert [set(g) for g in checkpoint.ties()] == [{"module.fc.weight", "module.tied"}]
+        for name, value in state.items():
+            np.testing.assert_array_equal(np.asarray(checkpoint.read(name)), value.numpy())
+    for name, value in load(tmp_path / "2" / end).items():
+        assert value.equal(state[name])
+    assert run("compare", tmp_path / "source.pth", tmp_path / "2" / end)[0] == 0
+
+
+@pytest.mark.parametrize("kind", ["bfloat16", "float16", "float64", "torch.float8_e4m3fn"])
+def test_floating_dtypes_are_cast(kind, run, tmp_path):
+    values = real.randn(100) * 50
+    real.save({"x": values, "n": real.arange(3)}, tmp_path / "x.pt")
+    target = tmp_path / "y.safetensors"
+    assert run("convert", tmp_path / "x.pt", target, "--dtype", kind)[0] == 0
+    found = load(target)
+    dtype = getattr(real, kind.removeprefix("torch."))
+    assert found["x"].dtype is dtype and found["n"].dtype is real.int64
+    assert found["x"].double().equal(values.to(dtype).double())
+
+
+def test_names_are_changed_by_a_table(run, state, tmp_path):
+    real.save(state, tmp_path / "x.pt")
+    rules = (
+        "# ours\nmodule.fc. -> head.\nmodule.steps -> n  # a count\nre:(\\w+)\\.ti(ed) -> \\2.\\1\n"
+    )
+    (tmp_path / "table").write_text(rules + "nothing -> else\n")
+    status, out, err = run(
+        "convert", tmp_path / "x.pt", tmp_path / "y.pt", "--rename", tmp_path / "table"
+    )
+    assert status == 0 and "4 renamed" in out and err == "no name fits the rule 'nothing'\n"
+    assert list(load(tmp_path / "y.pt")) == ["head.weight", "head.bias", "n", "ed.module"]
+    (tmp_path / "table").write_text(json.dumps({"module.": ""}))
+    assert read_rules(tmp_path / "table") == [Rule("module.", "")]
+    run("convert", tmp_path / "x.pt", tmp_path / "z.pt", "--rename", tmp_path / "table")
+    assert list(load(tmp_path / "z.pt")) == ["fc.weight", "fc.bias", "steps", "tied"]
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("a b", "line 1: write 'old -> new', not 'a b'"),
+        ("re:( -> x", "missing \\), unterminated subpattern"),
+        ('{"a": 1}', "the new names must be texts"),
+        ("module.fc.bias -> module.steps", "would both become 'module.steps'"),
+        ("module.steps ->", "would become an empty name|write 'old -> new'"),
+    ],
+)
+def test_wrong_tables(text, said, run, state, tmp_path):
+    real.save(state, tmp_path / "x.pt")
+    (tmp_path / "table").write_text(text)
+    status, _, err = run(
+        "convert", tmp_path / "x.pt", tmp_path / "y.pt", "--rename", tmp_path / "table"
+    )
+    assert status == 2 and re.search(said, err), err
+    assert not (tmp_path / "y.pt").exists()
+
+
+def test_nested_files_need_a_key(run, state, tmp_path):
+    real.save({"state_dict": state, "optimizer": {"m": real.ones(1)}, "n": 1}, tmp_path / "x.pt")
+    status, _, err = run("convert", tmp_path / "x.pt", tmp_path / "y.pt")
+    assert status == 2 and "tensors under 'state_dict', 'optimizer'; choose one (key)" in err
+    arguments = ("convert", tmp_path / "x.pt", tmp_path / "y.pt", "--key", "state_dict")
+    assert run(*arguments)[0] == 0 and set(load(tmp_path / "y.pt")) == set(state)
+    real.save({**state, "epoch": 1}, tmp_path / "x.pt")
+    status, out, err = run("convert", tmp_path / "x.pt", tmp_path / "y.pt")
+    assert status == 0 and err == "left out, as it is no tensor: epoch\n"
+    found = json.loads(run("convert", "--json", tmp_path / "x.pt", tmp_path / "y.pt")[1])
+    assert found["tensors"] == 4 and found["left_out"] == ["epoch"]
+
+
+def test_a_file_can_be_converted_onto_itself(run, state, tmp_path):
+    real.save(state, tmp_path / "x.pt")
+    assert run("convert", tmp_path / "x.pt", tmp_path / "x.pt", "--dtype", "float16")[0] == 0
+    assert load(tmp_path / "x.pt")["module.fc.bias"].dtype is real.float16
+
+
+def test_header_texts_are_kept(run, tmp_path):
+    safetensors.torch.save_file({"x": real.ones(1)}, tmp_path / "x.safetensors", {"by": "me"})
+    run("convert", tmp_path / "x.safetensors", tmp_path / "y.safetensors")
+    with safetensors.safe_open(tmp_path / "y.safetensors", "pt") as file:
+        assert file.metadata() == {"format": "pt", "by": "me"}
+
+
+def test_one_tensor_at_a_time(state, tmp_path, monkeypatch):
+    import gc
+    import weakref
+
+    from converters.files import _pickles
+
+    real.save({str(i): real.ones(64) * i for i in range(8)}, tmp_path / "x.pt")
+    alive, most = [], []
+    original = _pickles.TorchZip.read
+
+    def read(self, name):
+        gc.collect()
+        most.append(sum(one() is not None for one in alive))
+        tensor = original(self, name)
+        alive.append(weakref.ref(tensor._cell))
+        return tensor
+
+    monkeypatch.setattr(_pickles.TorchZip, "read", read)
+    convert(tmp_path / "x.pt", tmp_path / "folder", max_shard_size=600)
+    assert len(most) == 8 and max(most) <= 1
+
+
+# -- compare ---------------------------------------------------------------------------------------
+
+
+def test_compare_reports_each_difference(run, state, tmp_path):
+    real.save(state, tmp_path / "a.pt")
+    assert run("compare", tmp_path / "a.pt", tmp_path / "a.pt") == (0, "equal: 4 tensors\n", "")
+    other = {name.removeprefix("module."): value.clone() for name, value in state.items()}
+    real.save(other, tmp_path / "b.pt")
+    assert run("compare", tmp_path / "a.pt", tmp_path / "b.pt")[0] == 1
+    other = {name: value.clone() for name, value in state.items()}
+    other["module.fc.weight"][0, 1] += 0.5
+    other["module.fc.bias"] = other["module.fc.bias"].double()
+    other["module.steps"] = real.tensor([3])
+    other["new"] = other.pop("module.tied")
+    real.save(other, tmp_path / "b.pt")
+    status, out, err = run("compare", tmp_path / "a.pt", tmp_path / "b.pt")
+    assert (status, err) == (1, "")
+    assert out.splitlines() == [
+        "name              differs    detail                   max abs  max rel",
+        "----------------  ---------  -----------------------  -------  -------",
+        "module.fc.weight  values     1 of 6 values                0.5    0.333",
+        "module.fc.bias    dtype      float32 against float64",
+        "module.steps      shape      () against (1,)",
+        "module.tied       only in a  float32 (2, 3)",
+        "new               only in b  float32 (2, 3)",
+        "5 differ, 0 are equal",
+    ]
+    found = json.loads(run("compare", "--json", tmp_path / "a.pt", tmp_path / "b.pt")[1])
+    assert not found["equal"] and found["differences"][0]["max_abs"] == 0.5
+
+
+def test_compare_within_tolerances(run, tmp_path):
+    real.save({"x": real.tensor([1.0, float("nan")])}, tmp_path / "a.pt")
+    real.save({"x": real.tensor([1.001, float("nan")]).double()}, tmp_path / "b.pt")
+    pair = (tmp_path / "a.pt", tmp_path / "b.pt", "--ignore-dtype")
+    assert run("compare", *pair)[0] == 1
+    assert run("compare", *pair, "--rtol", 0.01)[0] == 0
+    assert run("compare", *pair, "--atol", 0.01)[0] == 0
+    assert run("compare", *pair, "--atol", 0.0001)[0] == 1
+    assert run("compare", *pair, "--atol", -1)[0] == 2
+    assert compare(tmp_path / "a.pt", tmp_path / "a.pt").equal
+
+
+def test_errors_of_special_values():
+    inf, nan = np.inf, np.nan
+    assert errors(np.array([nan, inf]), np.array([nan, inf])) == (0.0, 0.0, 0)
+    assert errors(np.array([nan]), np.array([1.0])) == (inf, inf, 1)
+    assert errors(np.array([inf]), np.array([-inf]), 1, 1)[2] == 1
+    assert errors(np.array([True]), np.array([False])) == (1.0, inf, 1)
+    assert errors(np.zeros(0), np.zeros(0)) == (0.0, 0.0, 0)
+    assert errors(np.array([2j]), np.array([1j])) == (1.0, 1.0, 1)
+
+
+# -- errors and the process ------------------------------------------------------------------------
+
+
+def test_errors_have_status_2(run, tmp_path):
+    (tmp_path / "empty").write_bytes(b"")
+    (tmp_path / "x.safetensors").write_bytes(b"\x10" + b"\0" * 7 + b"{")
+    (tmp_path / "x.pt").write_bytes(b"PK\3\4 no archive")
+    for name, said in [
+        ("absent.pt", "No such file"),
+        ("empty", "is empty"),
+        ("x.safetensors", "invalid header length"),
+        ("x.pt", "failed reading zip archive"),
+        (".", "no checkpoint in the folder"),
+    ]:
+        status, out, err = run("inspect", tmp_path / name)
+        assert status == 2 and out == "" and said in err, (name, err)
+        status, out, err = run("inspect", "--json", tmp_path / name)
+        assert status == 2 and said in json.loads(out)["error"] and err == ""
+    real.save({"x": real.ones(1)}, tmp_path / "x.pt")
+    for arguments, said in [
+        (("y.xyz",), "must end in .safetensors"),
+        (("y.pt", "--dtype", "int8"), "is no floating dtype"),
+        (("y.pt", "--max-shard-size", "much"), "is no size"),
+        (("y.pt", "--key", "state"), "no tensors under 'state'"),
+        (("no/folder/y.pt",), "No such file"),
+    ]:
+        target, *rest = arguments
+        status, _, err = run("convert", tmp_path / "x.pt", tmp_path / target, *rest)
+        assert status == 2 and said in err, err
+    with pytest.raises(SystemExit) as caught:
+        main(["nonsense"])
+    assert caught.value.code == 2
+
+
+@pytest.mark.parametrize("command", ["inspect", "convert", "compare"])
+def test_help(command, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main([command, "--help"])
+    out = capsys.readouterr().out
+    assert caught.value.code == 0 and "--json" in out and f"torchcompat {command}" in out
+
+
+def test_the_script_is_declared():
+    text = (Path(__file__).parent.parent / "pyproject.toml").read_text()
+    assert tomllib.loads(text)["project"]["scripts"] == {"torchcompat": "converters._cli:entry"}
+
+
+def test_a_terminated_conversion_leaves_nothing(tmp_path):
+    """The process is ended in the midst of writing; nothing is left, and it can be run again."""
+    real.save({str(i): real.ones(8) for i in range(4)}, tmp_path / "x.pt")
+    program = (
+        "import sys, time\n"
+        "from converters._cli import _main\n"
+        "class Slow(_main.Progress):\n"
+        "    def __call__(self, name, nbytes):\n"
+        "        print('wrote', name, flush=True)\n"
+        "        time.sleep(60)\n"
+        "_main.Progress = Slow\n"
+        "_main.entry()\n"
+    )
+    arguments = ["convert", str(tmp_path / "x.pt"), str(tmp_path / "out"), "--max-shard-size", "40"]
+    with subprocess.Popen(
+        [sys.executable, "-c", program, *arguments], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "wrote 0\n"
+        assert any(name.endswith(".tmp") for name in os.listdir(tmp_path))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 143
+    assert os.listdir(tmp_path) == ["x.pt"]
+    assert main(arguments) == 0 and len(load(tmp_path / "out")) == 4
+
+
+def test_tables_and_sizes():
+    assert table(("a", "n"), [("xyz", "1")], right=(1,)) == "a    n\n---  -\nxyz  1"
+    assert [human(n) for n in (0, 999, 1500, 2 * 10**9)] == ["0 B", "999 B", "1.50 kB", "2.00 GB"]
+
+
+def test_progress_is_shown_on_terminals_only(monkeypatch, capsys):
+    from converters._cli._print import Progress
+
+    Progress()("x", 1)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    progress = Progress()
+    progress("layer", 1500)
+    progress.close()
+    assert "1 tensors, 1.50 kB  layer" in capsys.readouterr().err
