@@ -1,0 +1,317 @@
+"""Calling a wrapped NNX model: on a copy of it that is given the values, so that no trace leaks.
+
+Results, changed state and gradients come out of one pure function of the values and the inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any
+
+import jax
+
+from converters._flax import _nnx
+from converters._flax._cells import FlaxCell
+from converters._flax._layouts import SAME
+from converters._flax._module import FlaxModule, buffer
+from torchcompat._tensor import Tensor, as_array
+from torchcompat._tensor import wrap as boxed
+from torchcompat._tensor._dispatch import map_nested, to_tensor
+from torchcompat._tensor._state import state
+from torchcompat.autograd.function import Function
+from torchcompat.nn.modules import _global
+
+_SHORT = {"int64": "int32", "uint64": "uint32", "float64": "float32", "complex128": "complex64"}
+# While a model runs: by identity of a wrapper, the copy of its Flax module that is running; and by
+# identity of such a copy, the wrapper.
+_running: dict[int, tuple[Any, Any]] = {}
+_faces: dict[int, FlaxModule] = {}
+
+
+def run(module: FlaxModule, args: tuple, kwargs: dict) -> Any:
+    """What `module` computes, with gradients recorded and its state updated."""
+    if id(module) in _running:
+        return _run_inner(module, args, kwargs)
+    call = _Call(module, args, kwargs)
+    tensors = [*call.state, *call.inputs]
+    if state.grad_enabled and any(t.requires_grad for t in tensors):
+        call.refuse_backward_hooks()
+        outputs = _Recorded.apply(call, *tensors)
+        outputs = [t._read() if i >= call.results else t for i, t in enumerate(outputs)]
+    else:
+        outputs = call.compute([t._read() for t in tensors])
+    call.keep(outputs[call.results :])
+    return map_nested(to_tensor, call.rebuild(outputs[: call.results]))
+
+
+def _run_inner(module: FlaxModule, args: tuple, kwargs: dict) -> Any:
+    copy, call = _running[id(module)]
+    args, kwargs = map_nested(as_array, (args, kwargs))
+    call.note(args, kwargs)
+    result = _own_call(copy)(copy, *args, **kwargs)
+    call.note(result)
+    return map_nested(to_tensor, result)
+
+
+class _Recorded(Function):
+    """The call as one node of the graph; its gradients come from running it again under `jax.vjp`."""
+
+    @staticmethod
+    def forward(ctx: Any, call: _Call, *tensors: Tensor) -> tuple:
+        call.recording = True
+        values = [t._read() for t in tensors]
+        ctx.call, ctx.needed = call, ctx.needs_input_grad[1:]
+        ctx.save_for_backward(*map(boxed, values))
+        outputs = [boxed(x) for x in call.compute(values)]
+        ctx.smooth = [i < call.results and _smooth(t) for i, t in enumerate(outputs)]
+        ctx.mark_non_differentiable(*(t for t, s in zip(outputs, ctx.smooth) if not s))
+        return tuple(outputs)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> tuple:
+        values = [t._read() for t in ctx.saved_tensors]
+        places = [i for i, needed in enumerate(ctx.needed) if needed]
+
+        def results(*chosen: Any) -> list:
+            given = list(values)
+            for i, x in zip(places, chosen):
+                given[i] = x
+            outputs = ctx.call.compute(given, hooked=False)
+            return [x for x, smooth in zip(outputs, ctx.smooth) if smooth]
+
+        _, pull = jax.vjp(results, *(values[i] for i in places))
+        found = pull([g._read() for g, smooth in zip(gradients, ctx.smooth) if smooth])
+        slots: list = [None] * len(values)
+        for i, x in zip(places, found):
+            slots[i] = boxed(x)
+        return None, *slots
+
+
+class _Call:
+    """One call of a wrapped model.
+
+    Attributes:
+        state: tensors on the model's variables: parameters, buffers, states of random streams.
+        inputs: the tensors among the arguments.
+        results: of what `compute` gives, how many are results; then come the changed variables.
+        recording: gradients are recorded.
+    """
+
+    def __init__(self, module: FlaxModule, args: tuple, kwargs: dict) -> None:
+        self.module, self.given, self.recording = module, (args, kwargs), False
+        self.paths: dict[int, tuple] = {}
+        self.variables: dict[tuple, Any] = {}
+        for path, x in _nnx.walk(module.flax_module):
+            if _nnx.is_variable(x) and id(x) not in self.paths:
+                self.paths[id(x)], self.variables[path] = path, x
+        self.state = [*self._shown(), *self._hidden()]
+        self.inputs: list[Tensor] = []
+        map_nested(lambda x: self.inputs.append(x) if isinstance(x, Tensor) else None, self.given)
+        self.results = 0
+        self.changed: list[tuple] = []
+        self._seen: set[int] = set()
+
+    def _shown(self) -> list[Tensor]:
+        """Parameters and buffers that lie in this module's variables."""
+        found = {}
+        for name, t in (*self.module.named_parameters(), *self.module.named_buffers()):
+            if isinstance(t._cell, FlaxCell):
+                found[id(t)] = t
+            elif type(t._cell).__name__ != "ZeroCell" and "num_batches_tracked" not in name:
+                raise NotImplementedError(
+                    f"{name} was replaced by a tensor that is not the Flax model's; copy_ into it"
+                )
+        return list(found.values())
+
+    def _hidden(self) -> list[Tensor]:
+        """Tensors on the variables without a torch name: how far random streams have come."""
+        kept = self.module.__dict__.setdefault("_flax_streams", {})
+        streams = [v for v in self.variables.values() if _nnx.is_flax(v, "RngCount")]
+        for v in streams:
+            if id(v) not in kept:
+                cell = FlaxCell([_nnx.VariableBox(v)], SAME)
+                cell.serial = 0  # the variable is older than a capture that meets it first
+                kept[id(v)] = buffer(cell)
+        return [kept[id(v)] for v in streams]
+
+    def refuse_backward_hooks(self) -> None:
+        for name, child in self.module.named_modules():
+            if child is not self.module and (child._backward_hooks or child._backward_pre_hooks):
+                raise NotImplementedError(
+                    f"backward hooks on {name}, inside of a wrapped Flax model; its root can have them"
+                )
+
+    # -- the pure function -------------------------------------------------------------------------
+
+    def compute(self, values: list, hooked: bool = True) -> list:
+        """The arrays among the results, then the changed variables, of the values of all tensors."""
+        library = _nnx.library()
+        with jax.enable_x64(_wide()):
+            definition, held = library.split(self.module.flax_module)
+            copy = library.merge(definition, jax.tree.map(lambda x: x, held))
+            nodes = dict(_nnx.walk(copy))
+            before = self._fill(nodes, values)
+            result = self._called(copy, nodes, values[len(self.state) :], hooked)
+        after = {p: x for p, x in _nnx.walk(copy) if _nnx.is_variable(x)}
+        self._refuse_new(before, after)
+        leaves, self.form = jax.tree.flatten(result)
+        self.arrays = [i for i, x in enumerate(leaves) if isinstance(x, jax.Array)]
+        self.rest = leaves
+        self.changed = [p for p in self.variables if _nnx.raw(after[p]) is not before[p]]
+        self.results = len(self.arrays)
+        found = [leaves[i] for i in self.arrays]
+        for i in self.arrays:
+            leaves[i] = None
+        return found + [_nnx.raw(after[p]) for p in self.changed]
+
+    def _fill(self, nodes: dict, values: list) -> dict:
+        """Puts the values into the copy's variables; gives every variable's value by path."""
+        for tensor, value in zip(self.state, values):
+            cell: Any = tensor._cell
+            for box, part in zip(cell.boxes, cell.split(value)):
+                _nnx.set_raw(nodes[self.paths[id(box.variable)]], part)
+        return {p: _nnx.raw(x) for p, x in nodes.items() if _nnx.is_variable(x)}
+
+    def _called(self, copy: Any, nodes: dict, inputs: list, hooked: bool) -> Any:
+        arrays = iter(inputs)
+        args, kwargs = map_nested(
+            lambda x: _narrow(next(arrays)) if isinstance(x, Tensor) else x, self.given
+        )
+        faces = self._watched(nodes) if hooked else {}
+        if not faces:
+            return copy(*args, **kwargs)
+        with _Routes(faces, self):
+            return _own_call(copy)(copy, *args, **kwargs)
+
+    def _watched(self, nodes: dict) -> dict[int, tuple[Any, FlaxModule]]:
+        """The copies of modules whose wrappers have hooks to run, or that a compile must know."""
+        inner = [m for m in self.module.modules() if isinstance(m, FlaxModule)]
+        wanted = {id(m.flax_module): m for m in inner if m is not self.module}
+        if state.capture is not None:
+            for m in wanted.values():
+                state.capture.called(m)
+        if not (_global.forward_hooks or _global.forward_pre_hooks):
+            wanted = {
+                key: m
+                for key, m in wanted.items()
+                if m._forward_hooks or m._forward_pre_hooks or m._compiled_call_impl
+            }
+        if not wanted:
+            return {}
+        original = dict(_nnx.walk(self.module.flax_module))
+        found = {}
+        for path, node in nodes.items():
+            face = wanted.get(id(original.get(path)))
+            if face is not None:
+                found[id(node)] = node, face
+        return found
+
+    def _refuse_new(self, before: dict, after: dict) -> None:
+        for path, x in after.items():
+            if path not in before and not _nnx.is_flax(x, "Intermediate"):
+                raise NotImplementedError(
+                    f"a call that makes a new variable, {'.'.join(path)}, in a wrapped Flax model"
+                )
+        gone = [p for p in self.variables if p not in after]
+        if gone:
+            raise NotImplementedError(f"a call that deletes a variable, {'.'.join(gone[0])}")
+
+    # -- what comes after --------------------------------------------------------------------------
+
+    def keep(self, arrays: list) -> None:
+        """Writes the changed variables to the model."""
+        for path, array in zip(self.changed, arrays):
+            variable = self.variables[path]
+            _nnx.set_raw(variable, array)
+        changed = {id(self.variables[p]) for p in self.changed}
+        for tensor in self.state:
+            cell: Any = tensor._cell
+            if any(id(box.variable) in changed for box in cell.boxes):
+                cell.version += 1
+
+    def rebuild(self, outputs: list) -> Any:
+        """The results in the structure that the Flax model gave them."""
+        leaves = list(self.rest)
+        for i, x in zip(self.arrays, outputs):
+            leaves[i] = x
+        return jax.tree.unflatten(self.form, leaves)
+
+    def note(self, *values: Any) -> None:
+        map_nested(lambda x: self._seen.add(id(x)), values)
+
+    def check_unchanged(self, *values: Any) -> None:
+        """Hooks may look while gradients are recorded; these come from a run without hooks."""
+
+        def check(x: Any) -> None:
+            if self.recording and isinstance(x, jax.Array) and id(x) not in self._seen:
+                raise NotImplementedError(
+                    "a forward hook that changes values inside of a wrapped Flax model while "
+                    "gradients are recorded; use no_grad, or hook the root"
+                )
+
+        map_nested(check, values)
+
+
+class _Routes:
+    """While it is entered, the copies of the watched modules call their wrappers."""
+
+    def __init__(self, faces: dict[int, tuple[Any, FlaxModule]], call: _Call) -> None:
+        self.faces, self.call = faces, call
+
+    def __enter__(self) -> None:
+        for key, (node, face) in self.faces.items():
+            _faces[key], _running[id(face)] = face, (node, self.call)
+            object.__setattr__(node, "__class__", _routed(type(node)))
+
+    def __exit__(self, *exc: object) -> None:
+        for key, (node, face) in self.faces.items():
+            _faces.pop(key, None)
+            _running.pop(id(face), None)
+            object.__setattr__(node, "__class__", type(node).__mro__[1])
+
+
+@cache
+def _routed(kind: type) -> type:
+    """A subclass of a Flax class whose call goes by the wrapper, with its hooks."""
+
+    def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:
+        face = _faces.get(id(self))
+        if face is None:
+            return kind.__call__(self, *args, **kwargs)  # type: ignore[operator]
+        call = _running[id(face)][1]
+        result = face(*args, **kwargs)
+        call.check_unchanged(result)
+        return result
+
+    return type(kind.__name__, (kind,), {"__call__": __call__, "_tc_routes": kind})
+
+
+def _own_call(node: Any) -> Callable:
+    kind = getattr(type(node), "_tc_routes", type(node))
+    return kind.__call__
+
+
+def _wide() -> bool:
+    """Whether the caller's JAX has 64 bits: Flax runs as it would without torchcompat around it.
+
+    A compile traces with 64 bits of its own; a fresh thread sees what is set for the process.
+    """
+    if state.capture is None:
+        return bool(jax.config.read("jax_enable_x64"))
+    with ThreadPoolExecutor(1) as fresh:
+        return bool(fresh.submit(jax.config.read, "jax_enable_x64").result())
+
+
+def _narrow(x: Any) -> Any:
+    """A 64-bit input as `jnp.asarray` makes it where JAX has 32 bits."""
+    name = None if jax.config.read("jax_enable_x64") else _SHORT.get(str(x.dtype))
+    if name is None:
+        return x
+    with jax.enable_x64(True):
+        return x.astype(name)
+
+
+def _smooth(t: Tensor) -> bool:
+    return t.dtype.is_floating_point or t.dtype.is_complex

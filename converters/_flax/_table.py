@@ -1,0 +1,195 @@
+"""The table of layers: for each Flax layer, torch's names and which Flax values lie behind them how.
+
+NNX and Linen share the rows; where their names differ, a row of each stands here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from converters._flax._layouts import FLAT, FLIPPED, KERNEL, SAME, Layout, matrix, permuted
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One parameter or buffer under torch's name.
+
+    Attributes:
+        name: torch's, dotted where it lies in a child.
+        paths: the Flax values behind it; several are joined along torch's first axis.
+        layout: of the Flax layer, the layout of each of them.
+    """
+
+    name: str
+    paths: tuple[str, ...]
+    layout: Callable[[Any], Layout]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A kind of layer.
+
+    Attributes:
+        flax: names of Flax's classes.
+        entries: what it holds; an entry whose first value the layer lacks is left out.
+        absent: torch's parameters that Flax's layer has not, each with the entry it is shaped like:
+            they read as zeros, and only zeros can be written to them.
+        counts: torch counts its batches (`num_batches_tracked`).
+        fits: whether torch has this layer as the Flax layer is set up; else its children are shown.
+        refuse: why a layer set up like this cannot be shown, or None.
+    """
+
+    flax: tuple[str, ...]
+    entries: tuple[Entry, ...]
+    absent: tuple[tuple[str, str], ...] = ()
+    counts: bool = False
+    fits: Callable[[Any], bool] = lambda layer: True
+    refuse: Callable[[Any], str | None] = lambda layer: None
+
+
+def _is(layout: Layout) -> Callable[[Any], Layout]:
+    return lambda layer: layout
+
+
+def _one(name: str, path: str, layout: Layout = SAME) -> Entry:
+    return Entry(name, (path,), _is(layout))
+
+
+def _transposed(layer: Any) -> Layout:
+    return KERNEL if layer.transpose_kernel else FLIPPED
+
+
+def _general(layer: Any) -> Layout:
+    axis = layer.axis
+    return matrix(1 if isinstance(axis, int) else len(axis))
+
+
+def _general_refusal(layer: Any) -> str | None:
+    if getattr(layer, "batch_axis", None) or getattr(layer, "batch_dims", None):
+        return "batch_axis: torch has no linear layer with a weight for each batch index"
+    return None
+
+
+def _spec(layer: Any) -> tuple[str, str, str]:
+    text = layer.einsum_str.replace(" ", "").replace("...", "")
+    inputs, _, result = text.partition("->")
+    left, _, right = inputs.partition(",")
+    return left, right, result
+
+
+def _einsum(layer: Any) -> Layout:
+    left, right, result = _spec(layer)
+    summed = [c for c in left if c in right]
+    order = tuple(right.index(c) for c in (*summed, *(c for c in result if c in right)))
+    return permuted(order, matrix(len(summed)))
+
+
+def _einsum_refusal(layer: Any) -> str | None:
+    if layer.einsum_str is None:
+        return "einsum_str=None: the layout of the kernel is known at the call only"
+    left, right, result = _spec(layer)
+    if any((c in left) == (c in result) for c in right):
+        return f"einsum_str={layer.einsum_str!r}: it is not a linear layer over the kernel's axes"
+    kept = [c for c in result if c in right]
+    biased = getattr(layer, "bias_shape", None) is not None
+    if biased and not result.endswith("".join(kept)):
+        return f"einsum_str={layer.einsum_str!r}: its output axes are not the last"
+    return None
+
+
+def _is_torch_attention(layer: Any) -> bool:
+    """Whether `nn.MultiheadAttention` can hold it: one width, as many heads for keys."""
+    same = layer.qkv_features == layer.in_features == layer.out_features
+    kv = layer.in_kv_features == layer.in_features and layer.num_kv_heads == layer.num_heads
+    return same and kv and not layer.normalize_qk
+
+
+def _joined(name: str, leaf: str, children: tuple[str, ...], layout: Layout) -> Entry:
+    return Entry(name, tuple(f"{child}.{leaf}" for child in children), _is(layout))
+
+
+_AFFINE = (_one("weight", "scale"), _one("bias", "bias"))
+_QKV = ("query", "key", "value")
+_FUSED_CELL = (
+    _one("weight_ih", "dense_i.kernel", KERNEL),
+    _one("weight_hh", "dense_h.kernel", KERNEL),
+)
+
+ROWS = (
+    Row(("Linear", "Conv"), (_one("weight", "kernel", KERNEL), _one("bias", "bias"))),
+    Row(("ConvTranspose",), (Entry("weight", ("kernel",), _transposed), _one("bias", "bias"))),
+    Row(
+        ("LinearGeneral",),
+        (Entry("weight", ("kernel",), _general), _one("bias", "bias", FLAT)),
+        refuse=_general_refusal,
+    ),
+    Row(
+        ("Einsum",),
+        (Entry("weight", ("kernel",), _einsum), _one("bias", "bias", FLAT)),
+        refuse=_einsum_refusal,
+    ),
+    Row(("Embed",), (_one("weight", "embedding"),)),
+    Row(
+        ("BatchNorm",),
+        (*_AFFINE, _one("running_mean", "mean"), _one("running_var", "var")),
+        counts=True,
+    ),
+    Row(("LayerNorm", "GroupNorm", "InstanceNorm", "RMSNorm"), _AFFINE),
+    Row(
+        ("MultiHeadAttention",),
+        (
+            _joined("in_proj_weight", "kernel", _QKV, matrix(1)),
+            _joined("in_proj_bias", "bias", _QKV, FLAT),
+            _one("out_proj.weight", "out.kernel", matrix(2)),
+            _one("out_proj.bias", "out.bias"),
+        ),
+        fits=_is_torch_attention,
+    ),
+    Row(
+        ("LSTMCell",),
+        (
+            _joined("weight_ih", "kernel", ("ii", "if_", "ig", "io"), KERNEL),
+            _joined("weight_hh", "kernel", ("hi", "hf", "hg", "ho"), KERNEL),
+            _joined("bias_hh", "bias", ("hi", "hf", "hg", "ho"), SAME),
+        ),
+        absent=(("bias_ih", "bias_hh"),),
+    ),
+    Row(
+        ("OptimizedLSTMCell",),
+        (*_FUSED_CELL, _one("bias_hh", "dense_h.bias")),
+        absent=(("bias_ih", "bias_hh"),),
+    ),
+    Row(
+        ("GRUCell", "SimpleCell"),
+        (*_FUSED_CELL, _one("bias_ih", "dense_i.bias")),
+        absent=(("bias_hh", "bias_ih"),),
+    ),
+)
+_BY_NAME = {name: row for row in ROWS for name in row.flax}
+# Flax's own modules without weights of their own: their children are shown under their own names.
+CONTAINERS = frozenset(
+    "Module Pytree Sequential List Dict Dropout RNN Bidirectional MultiHeadAttention".split()
+)
+
+
+def row_of(layer: Any) -> Row | None:
+    """The row of a Flax layer, by its class or a base of it that Flax defines.
+
+    Raises:
+        NotImplementedError: it is a layer of Flax's that the table has no row for.
+    """
+    for kind in type(layer).__mro__:
+        if not kind.__module__.startswith("flax."):
+            continue
+        row = _BY_NAME.get(kind.__name__)
+        refusal = row and row.refuse(layer)
+        if refusal:
+            raise NotImplementedError(f"wrap: {kind.__name__} with {refusal}")
+        if row is not None and row.fits(layer):
+            return row
+        if kind.__name__ in CONTAINERS:
+            return None
+        raise NotImplementedError(f"wrap: no row for Flax's layer {kind.__name__}")
+    return None
