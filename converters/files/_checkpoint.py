@@ -6,9 +6,22 @@ import os
 from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
+import jax
+import numpy as np
+
 from torchcompat import _dtype
 from torchcompat._tensor import Tensor
 from torchcompat.serialization._safetensors import SafetensorsFile
+
+_NOTHING = np.zeros((), np.float32)
+
+
+def release() -> None:
+    """Frees the memory of tensors that are gone.
+
+    JAX lets go of what it shared with NumPy only in its next call; this is one.
+    """
+    jax.device_put(_NOTHING).block_until_ready()
 
 
 class TensorInfo(NamedTuple):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from converters.files._checkpoint import Checkpoint
+from converters.files._checkpoint import Checkpoint, release
 from converters.files._open import open_checkpoint
 
 
@@ -78,6 +78,7 @@ def _compare(
         return Difference(name, "shape", f"{a.shape} against {b.shape}")
     if check_dtype and a.dtype is not b.dtype:
         return Difference(name, "dtype", f"{a.dtype.name} against {b.dtype.name}")
+    release()
     x, y = (np.asarray(one.read(name).detach()) for one in (left, right))
     return _values(name, x, y, rtol, atol)
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from converters.files._checkpoint import Checkpoint, describe_keys
+from converters.files._checkpoint import Checkpoint, describe_keys, release
 from converters.files._open import open_checkpoint
 from converters.files._saving import SHARD_SIZE, write_items
 from converters.files._writing import Item, Progress, _silent
@@ -165,13 +165,12 @@ def _renamed(names: list[str], rules: list[Rule]) -> tuple[dict[str, str], list[
 def _item(checkpoint: Checkpoint, old: str, new: str, kind: dtype | None) -> Item:
     info = checkpoint.infos[old]
     target = kind if kind is not None and info.dtype.is_floating_point else info.dtype
-    return Item(new, target, info.shape, info.tie, partial(_values, checkpoint, old, target))
+    return Item(new, target, info.shape, info.tie, partial(_values, checkpoint, old))
 
 
-def _values(checkpoint: Checkpoint, name: str, kind: dtype) -> np.ndarray:
-    values = np.asarray(checkpoint.read(name).detach())
-    with np.errstate(over="ignore", invalid="ignore"):
-        return values.astype(kind.numpy, copy=False)
+def _values(checkpoint: Checkpoint, name: str) -> np.ndarray:
+    release()
+    return np.asarray(checkpoint.read(name).detach())
 
 
 def _texts(checkpoint: Checkpoint) -> dict[str, str]:

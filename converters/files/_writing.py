@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
 import jax
@@ -23,13 +23,14 @@ from torchcompat.serialization._safetensors import safetensors_name
 from torchcompat.serialization._zip_write import ZipWriter
 
 Progress = Callable[[str, int], None]
+_PIECE = 1 << 20
 
 
 class Item(NamedTuple):
     """A tensor to be written.
 
     Attributes:
-        read: gives its values, when their turn has come.
+        read: gives its values, when their turn has come; they are cast to `dtype`.
         tie: equal for names that stand for one tensor.
     """
 
@@ -44,11 +45,26 @@ class Item(NamedTuple):
         """Bytes of its elements."""
         return int(np.prod(self.shape, dtype=object)) * self.dtype.itemsize
 
-    def data(self) -> memoryview:
-        """Its bytes in row-major order, little-endian."""
+    def values(self) -> np.ndarray:
+        """Its elements in row-major order, in the dtype that `read` gives them."""
         values = np.ascontiguousarray(self.read()).reshape(-1)
-        if len(values) * values.dtype.itemsize != self.nbytes:
-            raise RuntimeError(f"{self.name!r} gave {values.dtype} {len(values)} values")
+        if len(values) * self.dtype.itemsize != self.nbytes:
+            raise RuntimeError(f"{self.name!r} has shape {self.shape} but {len(values)} values")
+        return values
+
+    def data(self) -> memoryview:
+        """Its bytes, little-endian."""
+        return self._bytes(self.values())
+
+    def pieces(self) -> Iterator[memoryview]:
+        """Its bytes in parts, so that a cast never takes the memory of a second tensor."""
+        values = self.values()
+        for start in range(0, len(values), _PIECE):
+            yield self._bytes(values[start : start + _PIECE])
+
+    def _bytes(self, values: np.ndarray) -> memoryview:
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = values.astype(self.dtype.numpy, copy=False)
         return values.astype(values.dtype.newbyteorder("<"), copy=False).view(np.uint8).data
 
 
@@ -96,7 +112,7 @@ def write_safetensors(
     def write(file: BinaryIO) -> None:
         file.write(len(text).to_bytes(8, "little") + text)
         for item in order:
-            file.write(item.data())
+            file.writelines(item.pieces())
             progress(item.name, item.nbytes)
 
     write_file(path, write)
