@@ -113,7 +113,11 @@ class FlaxModule(Holder):
     def __deepcopy__(self, memo: dict) -> FlaxModule:
         from converters._flax._wrap import wrap
 
-        fresh = memo[id(self)] = wrap(copy.deepcopy(self.flax_module))
+        return self._copied(wrap(copy.deepcopy(self.flax_module)), memo)
+
+    def _copied(self, fresh: Any, memo: dict) -> Any:
+        """`fresh` with the modes, hooks and flags of this one."""
+        memo[id(self)] = fresh
         for old, new in zip(self.modules(), fresh.modules()):
             new.training = old.training
             for name in _HOOKS:

@@ -5,9 +5,9 @@ Results, changed state and gradients come out of one pure function of the values
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -34,7 +34,7 @@ def run(module: FlaxModule, args: tuple, kwargs: dict) -> Any:
     """What `module` computes, with gradients recorded and its state updated."""
     if id(module) in _running:
         return _run_inner(module, args, kwargs)
-    call = _Call(module, args, kwargs)
+    call = module.__dict__.get("_call_type", Call)(module, args, kwargs)
     tensors = [*call.state, *call.inputs]
     if state.grad_enabled and any(t.requires_grad for t in tensors):
         call.refuse_backward_hooks()
@@ -47,10 +47,10 @@ def run(module: FlaxModule, args: tuple, kwargs: dict) -> Any:
 
 
 def _run_inner(module: FlaxModule, args: tuple, kwargs: dict) -> Any:
-    copy, call = _running[id(module)]
+    function, call = _running[id(module)]
     args, kwargs = map_nested(as_array, (args, kwargs))
     call.note(args, kwargs)
-    result = _own_call(copy)(copy, *args, **kwargs)
+    result = function(*args, **kwargs)
     call.note(result)
     return map_nested(to_tensor, result)
 
@@ -59,7 +59,7 @@ class _Recorded(Function):
     """The call as one node of the graph; its gradients come from running it again under `jax.vjp`."""
 
     @staticmethod
-    def forward(ctx: Any, call: _Call, *tensors: Tensor) -> tuple:
+    def forward(ctx: Any, call: Call, *tensors: Tensor) -> tuple:
         call.recording = True
         values = [t._read() for t in tensors]
         ctx.call, ctx.needed = call, ctx.needs_input_grad[1:]
@@ -89,7 +89,7 @@ class _Recorded(Function):
         return None, *slots
 
 
-class _Call:
+class Call:
     """One call of a wrapped model.
 
     Attributes:
@@ -103,8 +103,8 @@ class _Call:
         self.module, self.given, self.recording = module, (args, kwargs), False
         self.paths: dict[int, tuple] = {}
         self.variables: dict[tuple, Any] = {}
-        for path, x in _nnx.walk(module.flax_module):
-            if _nnx.is_variable(x) and id(x) not in self.paths:
+        for path, x in self._located():
+            if id(x) not in self.paths:
                 self.paths[id(x)], self.variables[path] = path, x
         self.state = [*self._shown(), *self._hidden()]
         self.inputs: list[Tensor] = []
@@ -112,6 +112,10 @@ class _Call:
         self.results = 0
         self.changed: list[tuple] = []
         self._seen: set[int] = set()
+
+    def _located(self) -> Iterator[tuple[tuple, Any]]:
+        """The model's variables with their paths."""
+        return (x for x in _nnx.walk(self.module.flax_module) if _nnx.is_variable(x[1]))
 
     def _shown(self) -> list[Tensor]:
         """Parameters and buffers that lie in this module's variables."""
@@ -148,7 +152,7 @@ class _Call:
     def compute(self, values: list, hooked: bool = True) -> list:
         """The arrays among the results, then the changed variables, of the values of all tensors."""
         library = _nnx.library()
-        with jax.enable_x64(_wide()):
+        with jax.enable_x64(wide()):
             definition, held = library.split(self.module.flax_module)
             copy = library.merge(definition, jax.tree.map(lambda x: x, held))
             nodes = dict(_nnx.walk(copy))
@@ -156,37 +160,44 @@ class _Call:
             result = self._called(copy, nodes, values[len(self.state) :], hooked)
         after = {p: x for p, x in _nnx.walk(copy) if _nnx.is_variable(x)}
         self._refuse_new(before, after)
+        return self._flat(result, before, {p: _nnx.raw(x) for p, x in after.items()})
+
+    def _flat(self, result: Any, before: dict, after: dict) -> list:
+        """The arrays among the results and then the changed variables; notes which is which."""
         leaves, self.form = jax.tree.flatten(result)
         self.arrays = [i for i, x in enumerate(leaves) if isinstance(x, jax.Array)]
         self.rest = leaves
-        self.changed = [p for p in self.variables if _nnx.raw(after[p]) is not before[p]]
+        self.changed = [p for p in self.variables if p in after and after[p] is not before[p]]
         self.results = len(self.arrays)
         found = [leaves[i] for i in self.arrays]
         for i in self.arrays:
             leaves[i] = None
-        return found + [_nnx.raw(after[p]) for p in self.changed]
+        return found + [after[p] for p in self.changed]
 
     def _fill(self, nodes: dict, values: list) -> dict:
         """Puts the values into the copy's variables; gives every variable's value by path."""
         for tensor, value in zip(self.state, values):
             cell: Any = tensor._cell
             for box, part in zip(cell.boxes, cell.split(value)):
-                _nnx.set_raw(nodes[self.paths[id(box.variable)]], part)
+                _nnx.set_raw(nodes[self._place(box.variable)], part)
         return {p: _nnx.raw(x) for p, x in nodes.items() if _nnx.is_variable(x)}
 
     def _called(self, copy: Any, nodes: dict, inputs: list, hooked: bool) -> Any:
-        arrays = iter(inputs)
-        args, kwargs = map_nested(
-            lambda x: _narrow(next(arrays)) if isinstance(x, Tensor) else x, self.given
-        )
+        args, kwargs = self._arguments(inputs)
         faces = self._watched(nodes) if hooked else {}
         if not faces:
             return copy(*args, **kwargs)
         with _Routes(faces, self):
             return _own_call(copy)(copy, *args, **kwargs)
 
-    def _watched(self, nodes: dict) -> dict[int, tuple[Any, FlaxModule]]:
-        """The copies of modules whose wrappers have hooks to run, or that a compile must know."""
+    def _arguments(self, inputs: list) -> Any:
+        arrays = iter(inputs)
+        return map_nested(
+            lambda x: _narrow(next(arrays)) if isinstance(x, Tensor) else x, self.given
+        )
+
+    def _hooked(self) -> dict[int, FlaxModule]:
+        """By their Flax modules, the wrappers with hooks to run; a compile learns of them all."""
         inner = [m for m in self.module.modules() if isinstance(m, FlaxModule)]
         wanted = {id(m.flax_module): m for m in inner if m is not self.module}
         if state.capture is not None:
@@ -198,6 +209,11 @@ class _Call:
                 for key, m in wanted.items()
                 if m._forward_hooks or m._forward_pre_hooks or m._compiled_call_impl
             }
+        return wanted
+
+    def _watched(self, nodes: dict) -> dict[int, tuple[Any, FlaxModule]]:
+        """The copies of modules whose wrappers have hooks to run."""
+        wanted = self._hooked()
         if not wanted:
             return {}
         original = dict(_nnx.walk(self.module.flax_module))
@@ -224,12 +240,19 @@ class _Call:
         """Writes the changed variables to the model."""
         for path, array in zip(self.changed, arrays):
             variable = self.variables[path]
-            _nnx.set_raw(variable, array)
-        changed = {id(self.variables[p]) for p in self.changed}
+            self._set(variable, array)
+        changed = set(self.changed)
         for tensor in self.state:
             cell: Any = tensor._cell
-            if any(id(box.variable) in changed for box in cell.boxes):
+            if any(self._place(box.variable) in changed for box in cell.boxes):
                 cell.version += 1
+
+    def _place(self, variable: Any) -> tuple:
+        """The variable's path."""
+        return self.paths[id(variable)]
+
+    def _set(self, variable: Any, array: Any) -> None:
+        _nnx.set_raw(variable, array)
 
     def rebuild(self, outputs: list) -> Any:
         """The results in the structure that the Flax model gave them."""
@@ -257,12 +280,13 @@ class _Call:
 class _Routes:
     """While it is entered, the copies of the watched modules call their wrappers."""
 
-    def __init__(self, faces: dict[int, tuple[Any, FlaxModule]], call: _Call) -> None:
+    def __init__(self, faces: dict[int, tuple[Any, FlaxModule]], call: Call) -> None:
         self.faces, self.call = faces, call
 
     def __enter__(self) -> None:
         for key, (node, face) in self.faces.items():
-            _faces[key], _running[id(face)] = face, (node, self.call)
+            _faces[key] = face
+            _running[id(face)] = partial(_own_call(node), node), self.call
             object.__setattr__(node, "__class__", _routed(type(node)))
 
     def __exit__(self, *exc: object) -> None:
@@ -293,7 +317,7 @@ def _own_call(node: Any) -> Callable:
     return kind.__call__
 
 
-def _wide() -> bool:
+def wide() -> bool:
     """Whether the caller's JAX has 64 bits: Flax runs as it would without torchcompat around it.
 
     A compile traces with 64 bits of its own; a fresh thread sees what is set for the process.

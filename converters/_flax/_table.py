@@ -112,6 +112,12 @@ def _joined(name: str, leaf: str, children: tuple[str, ...], layout: Layout) -> 
 
 _AFFINE = (_one("weight", "scale"), _one("bias", "bias"))
 _QKV = ("query", "key", "value")
+_ATTENTION = (
+    _joined("in_proj_weight", "kernel", _QKV, matrix(1)),
+    _joined("in_proj_bias", "bias", _QKV, FLAT),
+    _one("out_proj.weight", "out.kernel", matrix(2)),
+    _one("out_proj.bias", "out.bias"),
+)
 _FUSED_CELL = (
     _one("weight_ih", "dense_i.kernel", KERNEL),
     _one("weight_hh", "dense_h.kernel", KERNEL),
@@ -139,12 +145,7 @@ ROWS = (
     Row(("LayerNorm", "GroupNorm", "InstanceNorm", "RMSNorm"), _AFFINE),
     Row(
         ("MultiHeadAttention",),
-        (
-            _joined("in_proj_weight", "kernel", _QKV, matrix(1)),
-            _joined("in_proj_bias", "bias", _QKV, FLAT),
-            _one("out_proj.weight", "out.kernel", matrix(2)),
-            _one("out_proj.bias", "out.bias"),
-        ),
+        _ATTENTION,
         fits=_is_torch_attention,
     ),
     Row(
@@ -167,23 +168,77 @@ ROWS = (
         absent=(("bias_hh", "bias_ih"),),
     ),
 )
+
+
+def _cell_joined(name: str, leaf: str, gates: str, layout: Layout) -> Entry:
+    return _joined(name, leaf, tuple(gates.split()), layout)
+
+
+def _is_linen_fused(layer: Any) -> bool:
+    """The same of a Linen layer, by the shapes of its kernels: (width, heads, features a head)."""
+    shapes = [layer.shape(f"{name}.kernel") for name in _QKV]
+    width = shapes[0][0]
+    same = shapes[0] == shapes[1] == shapes[2] and shapes[0][1] * shapes[0][2] == width
+    return same and layer.shape("out.kernel")[-1] == width and not layer.normalize_qk
+
+
+# Where Linen's names are its own.
+LINEN_ROWS = (
+    Row(("Dense",), (_one("weight", "kernel", KERNEL), _one("bias", "bias"))),
+    Row(
+        ("DenseGeneral",),
+        (Entry("weight", ("kernel",), _general), _one("bias", "bias", FLAT)),
+        refuse=_general_refusal,
+    ),
+    Row(
+        ("MultiHeadDotProductAttention", "MultiHeadAttention", "SelfAttention"),
+        _ATTENTION,
+        fits=_is_linen_fused,
+    ),
+    Row(
+        ("LSTMCell", "OptimizedLSTMCell"),
+        (
+            _cell_joined("weight_ih", "kernel", "ii if ig io", KERNEL),
+            _cell_joined("weight_hh", "kernel", "hi hf hg ho", KERNEL),
+            _cell_joined("bias_hh", "bias", "hi hf hg ho", SAME),
+        ),
+        absent=(("bias_ih", "bias_hh"),),
+    ),
+    Row(
+        ("SimpleCell",),
+        (
+            _one("weight_ih", "i.kernel", KERNEL),
+            _one("weight_hh", "h.kernel", KERNEL),
+            _one("bias_ih", "i.bias"),
+        ),
+        absent=(("bias_hh", "bias_ih"),),
+    ),
+    Row(
+        ("GRUCell",),
+        (),
+        refuse=lambda layer: "Linen: its biases lie in part in torch's bias_ih, in part in bias_hh",
+    ),
+)
 _BY_NAME = {name: row for row in ROWS for name in row.flax}
+_LINEN_BY_NAME = _BY_NAME | {name: row for row in LINEN_ROWS for name in row.flax}
 # Flax's own modules without weights of their own: their children are shown under their own names.
 CONTAINERS = frozenset(
-    "Module Pytree Sequential List Dict Dropout RNN Bidirectional MultiHeadAttention".split()
+    "Module Pytree Sequential List Dict Dropout RNN Bidirectional MultiHeadAttention "
+    "MultiHeadDotProductAttention SelfAttention".split()
 )
 
 
-def row_of(layer: Any) -> Row | None:
-    """The row of a Flax layer, by its class or a base of it that Flax defines.
+def row_of(layer: Any, of: type, linen: bool = False) -> Row | None:
+    """The row of a Flax layer of class `of`, by that or a base of it that Flax defines.
 
     Raises:
         NotImplementedError: it is a layer of Flax's that the table has no row for.
     """
-    for kind in type(layer).__mro__:
+    rows = _LINEN_BY_NAME if linen else _BY_NAME
+    for kind in of.__mro__:
         if not kind.__module__.startswith("flax."):
             continue
-        row = _BY_NAME.get(kind.__name__)
+        row = rows.get(kind.__name__)
         refusal = row and row.refuse(layer)
         if refusal:
             raise NotImplementedError(f"wrap: {kind.__name__} with {refusal}")
