@@ -86,7 +86,7 @@ def write_items(
         write_safetensors(path, items, metadata, progress)
     elif name.endswith(TORCH_ENDINGS):
         write_torch(path, items, metadata, progress)
-    elif os.path.isfile(name) or re.search(r"\.(?!tmp)[A-Za-z]{1,12}$", os.path.basename(name)):
+    elif os.path.isfile(name) or re.search(r"\.[A-Za-z]{1,12}$", os.path.basename(name)):
         raise ValueError(
             f"{name!r}: the format is told from the name, which must end in .safetensors, "
             f"{', '.join(TORCH_ENDINGS)}, or be a folder's"
