@@ -1,6 +1,7 @@
 """`converters.wrap`, `to_flax`, `from_flax`: torch's names, layouts and results over Flax models."""
 
 import copy
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -14,8 +15,8 @@ from hypothesis import strategies as st
 import torchcompat as tc
 from converters import from_flax, to_flax, wrap
 from torchcompat import nn
+from torchcompat._tensor import wrap as wrap_array
 
-RNG = nnx.Rngs(0)
 DTYPES = ["float32", "float16", "bfloat16", "float64"]
 
 
@@ -59,67 +60,77 @@ def last(y):
 
 
 LAYERS = {
-    "linear": (lambda: nnx.Linear(3, 4, rngs=RNG), lambda m: m.Linear(3, 4), (2, 3)),
+    "linear": (lambda: nnx.Linear(3, 4, rngs=nnx.Rngs(0)), lambda m: m.Linear(3, 4), (2, 3)),
     "linear no bias": (
-        lambda: nnx.Linear(3, 4, use_bias=False, rngs=RNG),
+        lambda: nnx.Linear(3, 4, use_bias=False, rngs=nnx.Rngs(0)),
         lambda m: m.Linear(3, 4, bias=False),
         (2, 3),
     ),
-    "general": (lambda: nnx.LinearGeneral(3, (2, 4), rngs=RNG), lambda m: m.Linear(3, 8), (2, 3)),
+    "general": (
+        lambda: nnx.LinearGeneral(3, (2, 4), rngs=nnx.Rngs(0)),
+        lambda m: m.Linear(3, 8),
+        (2, 3),
+    ),
     "general two axes": (
-        lambda: nnx.LinearGeneral((2, 3), (5,), axis=(-2, -1), rngs=RNG),
+        lambda: nnx.LinearGeneral((2, 3), (5,), axis=(-2, -1), rngs=nnx.Rngs(0)),
         lambda m: m.Linear(6, 5),
         (4, 2, 3),
     ),
     "einsum": (
-        lambda: nnx.Einsum("bd,ndh->bnh", (2, 3, 4), (2, 4), rngs=RNG),
+        lambda: nnx.Einsum("bd,ndh->bnh", (2, 3, 4), (2, 4), rngs=nnx.Rngs(0)),
         lambda m: m.Linear(3, 8),
         (5, 3),
     ),
-    "conv1d": (lambda: nnx.Conv(3, 4, (2,), rngs=RNG), lambda m: m.Conv1d(3, 4, 2), (1, 5, 3)),
+    "conv1d": (
+        lambda: nnx.Conv(3, 4, (2,), rngs=nnx.Rngs(0)),
+        lambda m: m.Conv1d(3, 4, 2),
+        (1, 5, 3),
+    ),
     "conv2d grouped": (
-        lambda: nnx.Conv(4, 6, (3, 2), feature_group_count=2, padding="VALID", rngs=RNG),
+        lambda: nnx.Conv(4, 6, (3, 2), feature_group_count=2, padding="VALID", rngs=nnx.Rngs(0)),
         lambda m: m.Conv2d(4, 6, (3, 2), groups=2),
         (2, 5, 6, 4),
     ),
     "conv3d": (
-        lambda: nnx.Conv(2, 3, (2, 1, 3), padding="VALID", rngs=RNG),
+        lambda: nnx.Conv(2, 3, (2, 1, 3), padding="VALID", rngs=nnx.Rngs(0)),
         lambda m: m.Conv3d(2, 3, (2, 1, 3)),
         (1, 3, 3, 4, 2),
     ),
     "transposed": (
-        lambda: nnx.ConvTranspose(3, 4, (3, 2), (2, 2), padding="VALID", rngs=RNG),
+        lambda: nnx.ConvTranspose(3, 4, (3, 2), (2, 2), padding="VALID", rngs=nnx.Rngs(0)),
         lambda m: m.ConvTranspose2d(3, 4, (3, 2), 2),
         (1, 4, 3, 3),
     ),
     "transposed, transpose_kernel": (
-        lambda: nnx.ConvTranspose(3, 4, (3,), 2, padding="VALID", transpose_kernel=True, rngs=RNG),
+        lambda: nnx.ConvTranspose(
+            3, 4, (3,), 2, padding="VALID", transpose_kernel=True, rngs=nnx.Rngs(0)
+        ),
         lambda m: m.ConvTranspose1d(3, 4, 3, 2),
         (1, 4, 3),
     ),
-    "embed": (lambda: nnx.Embed(5, 3, rngs=RNG), lambda m: m.Embedding(5, 3), None),
+    "embed": (lambda: nnx.Embed(5, 3, rngs=nnx.Rngs(0)), lambda m: m.Embedding(5, 3), None),
     "batch norm": (
-        lambda: nnx.BatchNorm(4, use_running_average=True, rngs=RNG),
+        lambda: nnx.BatchNorm(4, use_running_average=True, rngs=nnx.Rngs(0)),
         lambda m: m.BatchNorm2d(4),
         (2, 3, 3, 4),
     ),
     "layer norm": (
-        lambda: nnx.LayerNorm(4, epsilon=1e-5, rngs=RNG),
+        lambda: nnx.LayerNorm(4, epsilon=1e-5, rngs=nnx.Rngs(0)),
         lambda m: m.LayerNorm(4),
         (2, 4),
     ),
     "rms norm": (
-        lambda: nnx.RMSNorm(4, epsilon=1e-6, rngs=RNG),
+        lambda: nnx.RMSNorm(4, epsilon=1e-6, rngs=nnx.Rngs(0)),
         lambda m: m.RMSNorm(4, eps=1e-6),
         (2, 4),
     ),
     "group norm": (
-        lambda: nnx.GroupNorm(4, num_groups=2, epsilon=1e-5, rngs=RNG),
+        lambda: nnx.GroupNorm(4, num_groups=2, epsilon=1e-5, rngs=nnx.Rngs(0)),
         lambda m: m.GroupNorm(2, 4),
         (2, 3, 4),
     ),
     "instance norm": (
-        lambda: nnx.InstanceNorm(4, epsilon=1e-5, rngs=RNG),
+        lambda: nnx.InstanceNorm(4, epsilon=1e-5, rngs=nnx.Rngs(0)),
         lambda m: m.InstanceNorm1d(4, affine=True),
         (2, 3, 4),
     ),
@@ -130,7 +141,7 @@ CHANNELS = ("conv", "transposed", "batch norm", "group norm", "instance norm")
 @pytest.mark.parametrize("name", LAYERS)
 def test_layer_computes_what_torch_computes_with_its_values(name):
     make, other, shape = LAYERS[name]
-    flax_layer = randomized(make())
+    flax_layer = randomized(nnx.eval_shape(make))
     if name == "conv1d":
         flax_layer.padding = "VALID"
     layer = other(torch.nn).eval()
@@ -152,24 +163,26 @@ def test_layer_computes_what_torch_computes_with_its_values(name):
 @pytest.mark.parametrize("kind", DTYPES)
 def test_round_trip_keeps_every_bit(name, kind):
     make, other, _ = LAYERS[name]
-    source = other(nn).to(getattr(tc, kind))
-    flax_layer = make()
-    wrap(flax_layer).to(getattr(tc, kind))
-    values = source.state_dict()
-    for seed, value in enumerate(values.values()):
-        if value.dtype.is_floating_point:
-            bits = np.random.default_rng(seed).integers(0, 256, value.numel() * value.itemsize)
-            noise = tc.from_numpy(bits.astype(np.uint8)).view(value.dtype)
-            value.copy_(noise.view(value.shape))
-    to_flax(source, flax_layer)
-    fresh = from_flax(flax_layer, into=other(nn).to(getattr(tc, kind)))
-    for key, value in fresh.state_dict().items():
-        assert value.dtype == values[key].dtype
-        a, b = (np.asarray(t._read()).reshape(-1).view(np.uint8) for t in (value, values[key]))
-        assert a.tobytes() == b.tobytes(), key
+    kind, flax_layer = jnp.dtype(kind), nnx.eval_shape(make)
+    with jax.enable_x64(True):
+        for _, x in nnx.iter_graph(flax_layer):
+            if isinstance(x, (nnx.Param, nnx.BatchStat)):
+                x.set_value(jnp.asarray(np.zeros(x.shape, kind)))
+        values, bits = {}, np.random.default_rng(0)
+        for key, value in other(nn).state_dict().items():
+            if value.dtype.is_floating_point:
+                raw = bits.integers(0, 256, value.numel() * kind.itemsize).astype(np.uint8)
+                values[key] = raw.view(kind).reshape(tuple(value.shape))
+        given = {key: wrap_array(jnp.asarray(x)) for key, x in values.items()}
+    assert wrap(flax_layer).load_state_dict(given, strict=False).unexpected_keys == []
+    back = wrap(flax_layer).state_dict()
+    assert set(back) - {"num_batches_tracked"} == set(values)
+    for key, value in values.items():
+        got = np.asarray(back[key].detach()._read())
+        assert got.dtype == kind and got.tobytes() == value.tobytes(), key
 
 
-@settings(max_examples=12, deadline=None, database=None, derandomize=True)
+@settings(max_examples=10, deadline=None, database=None, derandomize=True)
 @given(
     st.lists(st.integers(1, 4), min_size=0, max_size=3),
     st.integers(1, 3),
@@ -179,20 +192,20 @@ def test_round_trip_keeps_every_bit(name, kind):
 )
 def test_kernels_of_any_shape(spatial, inputs, outputs, groups, form):
     kernel = tuple(spatial)
-    if form == "conv":
-        make = (
-            nnx.Conv(
-                inputs * groups, outputs * groups, kernel, feature_group_count=groups, rngs=RNG
-            )
-            if kernel
-            else nnx.Linear(inputs, outputs, rngs=RNG)
-        )
-        shape = (outputs * groups, inputs, *kernel) if kernel else (outputs, inputs)
+    if form == "conv" and kernel:
+        sizes = inputs * groups, outputs * groups, kernel
+        build = partial(nnx.Conv, *sizes, feature_group_count=groups)
+        shape = (outputs * groups, inputs, *kernel)
+    elif form == "conv":
+        build, shape = partial(nnx.Linear, inputs, outputs), (outputs, inputs)
     else:
-        make = nnx.ConvTranspose(
-            inputs, outputs, kernel, transpose_kernel=form == "transpose_kernel", rngs=RNG
-        )
+        turned = form == "transpose_kernel"
+        build = partial(nnx.ConvTranspose, inputs, outputs, kernel, transpose_kernel=turned)
         shape = (inputs, outputs, *kernel)
+    make = nnx.eval_shape(lambda: build(rngs=nnx.Rngs(0)))
+    for _, x in nnx.iter_graph(make):
+        if isinstance(x, nnx.Param):
+            x.set_value(jnp.asarray(array(*x.shape, seed=2)))
     face = wrap(make)
     assert tuple(face.weight.shape) == shape
     before = np.array(make.kernel[...])
@@ -205,12 +218,23 @@ def test_kernels_of_any_shape(spatial, inputs, outputs, groups, form):
     assert np.array_equal(np.asarray(again.detach()), np.asarray(face.weight.detach()))
 
 
+def test_values_go_through_flax_and_back_into_a_module():
+    source, layer = nn.Conv2d(4, 6, (3, 2), groups=2), LAYERS["conv2d grouped"][0]()
+    assert to_flax(source, layer) is layer and to_flax(wrap(layer)) is layer
+    fresh = nn.Conv2d(4, 6, (3, 2), groups=2)
+    assert from_flax(layer, into=fresh) is fresh
+    for key, value in from_flax(layer).items():
+        wanted = np.asarray(source.state_dict()[key])
+        assert np.array_equal(np.asarray(value), wanted), key
+        assert np.array_equal(np.asarray(fresh.state_dict()[key]), wanted), key
+
+
 # -- cells and attention
 
 
 @pytest.mark.parametrize("kind", ["LSTMCell", "OptimizedLSTMCell"])
 def test_lstm_cells(kind):
-    flax_cell = getattr(nnx, kind)(3, 4, rngs=RNG)
+    flax_cell = getattr(nnx, kind)(3, 4, rngs=nnx.Rngs(0))
     cell = torch.nn.LSTMCell(3, 4)
     wrap(flax_cell).load_state_dict(ours(cell.state_dict()))
     x, h, c = array(2, 3), array(2, 4), array(2, 4, seed=2)
@@ -226,12 +250,12 @@ def test_lstm_cells(kind):
 
 def test_gru_and_simple_cells():
     x, h = array(2, 3), array(2, 4)
-    flax_cell, cell = nnx.GRUCell(3, 4, rngs=RNG), torch.nn.GRUCell(3, 4)
+    flax_cell, cell = nnx.GRUCell(3, 4, rngs=nnx.Rngs(0)), torch.nn.GRUCell(3, 4)
     with pytest.raises(RuntimeError, match="bias_hh can only be zero"):
         wrap(flax_cell).load_state_dict(ours(cell.state_dict()))
     with torch.no_grad():
         cell.bias_hh[8:] = 0
-    plain, other = nnx.SimpleCell(3, 4, rngs=RNG), torch.nn.RNNCell(3, 4)
+    plain, other = nnx.SimpleCell(3, 4, rngs=nnx.Rngs(0)), torch.nn.RNNCell(3, 4)
     for ours_cell, theirs in ((flax_cell, cell), (plain, other)):
         wrap(ours_cell).load_state_dict(ours(theirs.state_dict()))
         got, _ = ours_cell(jnp.asarray(h), jnp.asarray(x))
@@ -239,7 +263,7 @@ def test_gru_and_simple_cells():
 
 
 def test_attention_reads_as_torch_s_fused_projections():
-    flax_layer = randomized(nnx.MultiHeadAttention(2, 8, decode=False, rngs=RNG))
+    flax_layer = randomized(nnx.MultiHeadAttention(2, 8, decode=False, rngs=nnx.Rngs(0)))
     layer = torch.nn.MultiheadAttention(8, 2, batch_first=True)
     layer.load_state_dict(torch_values(wrap(flax_layer)), strict=True)
     x, y = array(2, 5, 8), array(2, 3, 8, seed=2)
@@ -251,7 +275,7 @@ def test_attention_reads_as_torch_s_fused_projections():
 
 
 def test_attention_that_torch_has_not_shows_its_projections():
-    layer = nnx.MultiHeadAttention(4, 8, num_kv_heads=2, decode=False, rngs=RNG)
+    layer = nnx.MultiHeadAttention(4, 8, num_kv_heads=2, decode=False, rngs=nnx.Rngs(0))
     shapes = {k: tuple(v.shape) for k, v in wrap(layer).state_dict().items() if "weight" in k}
     assert shapes == {
         "query.weight": (8, 8),
@@ -385,8 +409,8 @@ def test_values_are_shared_both_ways():
 def test_tied_values_and_shared_modules_are_one():
     class Tied(nnx.Module):
         def __init__(self):
-            self.first = nnx.Linear(3, 3, rngs=RNG)
-            self.second = nnx.Linear(3, 3, rngs=RNG)
+            self.first = nnx.Linear(3, 3, rngs=nnx.Rngs(0))
+            self.second = nnx.Linear(3, 3, rngs=nnx.Rngs(0))
             self.second.kernel = self.first.kernel
             self.again = self.first
 
@@ -497,14 +521,14 @@ def test_copies_own_their_values():
 
 
 def test_a_shape_that_fits_only_transposed_is_named():
-    face = wrap(nnx.Linear(3, 4, rngs=RNG))
+    face = wrap(nnx.Linear(3, 4, rngs=nnx.Rngs(0)))
     before = np.array(face.weight.detach())
     with pytest.raises(
         RuntimeError, match=r"weight: the given shape \(3, 4\) fits only when trans"
     ):
         face.load_state_dict({"weight": tc.ones(3, 4), "bias": tc.ones(4)})
     assert np.array_equal(np.asarray(face.weight.detach()), before)
-    conv = wrap(nnx.Conv(3, 4, (2, 5), rngs=RNG))
+    conv = wrap(nnx.Conv(3, 4, (2, 5), rngs=nnx.Rngs(0)))
     with pytest.raises(RuntimeError, match=r"transposed by \(3, 2, 0, 1\) to \(4, 3, 2, 5\)"):
         conv.load_state_dict({"weight": tc.ones(2, 5, 3, 4), "bias": tc.ones(4)})
     with pytest.raises(RuntimeError, match="size mismatch for weight"):
@@ -513,16 +537,16 @@ def test_a_shape_that_fits_only_transposed_is_named():
 
 def test_what_is_unsupported_is_named():
     with pytest.raises(NotImplementedError, match="LoRA"):
-        wrap(nnx.LoRA(3, 2, 4, rngs=RNG))
+        wrap(nnx.LoRA(3, 2, 4, rngs=nnx.Rngs(0)))
     with pytest.raises(NotImplementedError, match="batch_axis"):
-        wrap(nnx.LinearGeneral(3, 4, axis=-1, batch_axis={0: 2}, rngs=RNG))
+        wrap(nnx.LinearGeneral(3, 4, axis=-1, batch_axis={0: 2}, rngs=nnx.Rngs(0)))
     with pytest.raises(NotImplementedError, match="einsum_str='nd,ndh->nh'"):
-        wrap(nnx.Einsum("nd,ndh->nh", (2, 3, 4), rngs=RNG))
+        wrap(nnx.Einsum("nd,ndh->nh", (2, 3, 4), rngs=nnx.Rngs(0)))
     with pytest.raises(TypeError, match="a Flax module is expected, not Linear"):
         wrap(torch.nn.Linear(1, 1))
     with pytest.raises(NotImplementedError, match="without flax_module"):
         to_flax(nn.Linear(1, 1))
-    face = wrap(nnx.Linear(3, 4, rngs=RNG))
+    face = wrap(nnx.Linear(3, 4, rngs=nnx.Rngs(0)))
     with pytest.raises(NotImplementedError, match="assign=True"):
         face.load_state_dict(face.state_dict(), assign=True)
     face.weight = nn.Parameter(tc.ones(4, 3))
