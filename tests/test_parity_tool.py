@@ -356,3 +356,26 @@ def test_tolerances_can_be_given():
     report = compare_models(theirs, ours, x, rtol=0, atol=0.02)
     assert report.ok and not report.weights
     assert "bias" in compare_models(theirs, ours, x).weights
+
+
+def shared():
+    layer = real.nn.Linear(3, 3)
+    return real.nn.Sequential(layer, real.nn.ReLU(inplace=True), layer, real.nn.Identity())
+
+
+CORRECT = {
+    "LSTM": (lambda: real.nn.LSTM(3, 4, batch_first=True), (2, 3, 3)),
+    "shared module, in-place activation": (shared, (2, 3)),
+    "batch norm while training": (
+        lambda: real.nn.Sequential(real.nn.Linear(3, 2), real.nn.BatchNorm1d(2)),
+        (4, 3),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CORRECT)
+def test_correct_models_agree(name):
+    make, shape = CORRECT[name]
+    theirs = make()
+    report = compare_models(theirs, converters.from_torch(theirs), real.randn(shape))
+    assert report.ok and report.backward and not report.notes, str(report)
