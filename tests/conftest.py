@@ -3,9 +3,11 @@
 Workers of pytest-xdist must collect the same tests, also where a module draws its cases on import.
 """
 
+import gc
 import importlib.util
 import random
 
+import jax
 import numpy as np
 import pytest
 
@@ -31,6 +33,15 @@ def pytest_pycollect_makemodule(module_path, parent):
 @pytest.fixture(autouse=True)
 def same_start():
     seed()
+
+
+@pytest.fixture(autouse=True)
+def forget_programs(request):
+    """Compiled programs of whole models are not met again: their memory is given back."""
+    yield
+    if request.path.name.startswith("test_ported_"):
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -17,9 +17,9 @@ SAMPLE = {
     "vit_tiny_patch16_224": (64, {"img_size": 64}),
     "convnext_atto": (64, {}),
     "mixer_s32_224": (64, {"img_size": 64}),
-    "swin_tiny_patch4_window7_224": (224, {}),
 }
 REST = {
+    "swin_tiny_patch4_window7_224": (224, {}),
     "beit_base_patch16_224": (224, {}),
     "cait_xxs24_224": (224, {}),
     "coat_lite_tiny": (224, {}),

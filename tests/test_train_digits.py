@@ -33,8 +33,7 @@ def test_same_curve_as_torch(main, theirs, capsys):
 def test_compiled(main, theirs):
     losses, _ = main([*SMALL, "--compile"])
     # Dropout draws other masks in a compiled step.
-    assert losses[0] == pytest.approx(theirs[0][0], rel=0.1)
-    assert losses[-1] < losses[0]
+    assert losses == pytest.approx(theirs[0], rel=0.15)
 
 
 def test_progress_bar(main, capsys):

@@ -93,6 +93,7 @@ def write_safetensors(
 
     Raises:
         ValueError: a name of the metadata is a tensor's too.
+        NotImplementedError: safetensors has no name for a dtype.
     """
     kept, others = split_ties(items)
     header: dict[str, Any] = {"__metadata__": {"format": "pt", **(metadata or {}), **others}}
@@ -103,7 +104,7 @@ def write_safetensors(
     order = sorted(kept, key=lambda item: (-item.dtype.itemsize, item.name))
     at = 0
     for item in order:
-        kind, end = safetensors_name(item.dtype), at + item.nbytes
+        kind, end = _kind(item), at + item.nbytes
         header[item.name] = {"dtype": kind, "shape": list(item.shape), "data_offsets": [at, end]}
         at = end
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
@@ -116,6 +117,15 @@ def write_safetensors(
             progress(item.name, item.nbytes)
 
     write_file(path, write)
+
+
+def _kind(item: Item) -> str:
+    try:
+        return safetensors_name(item.dtype)
+    except KeyError:
+        raise NotImplementedError(
+            f"{item.name!r} is {item.dtype.name}, which safetensors has no name for"
+        ) from None
 
 
 class _Promise:

@@ -46,7 +46,9 @@ def first_zero(packed: Array) -> Array:
     zeros = jnp.diagonal(packed, axis1=-2, axis2=-1) == 0
     if not zeros.shape[-1]:
         return jnp.zeros(zeros.shape[:-1], np.int32)
-    return jnp.where(jnp.any(zeros, -1), jnp.argmax(zeros, -1) + 1, 0).astype(np.int32)
+    # Not argmax: of 64-bit places it cannot be lowered inside of a 32-bit `jit` (JAX 0.10.2).
+    before = jnp.sum(jnp.cumprod(~zeros, -1, dtype=np.int32), -1)
+    return jnp.where(jnp.any(zeros, -1), before + 1, 0).astype(np.int32)
 
 
 @op("linalg", returns="LU pivots info")

@@ -143,9 +143,10 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
 
 
 @method
-def narrow_copy(input: Tensor, dim: int, start: int, length: int) -> Tensor:
+def narrow_copy(input: Tensor, dim: int, start: int, length: int, *, out: Any = None) -> Tensor:
     """A copy of `narrow(dim, start, length)`."""
-    return ops.clone(ops.narrow(input, dim, start, length))
+    copy = ops.clone(ops.narrow(input, dim, start, length))
+    return copy if out is None else _faces.into(out, copy)
 
 
 @method
