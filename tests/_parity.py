@@ -62,7 +62,8 @@ def to_ours(x: Any) -> Any:
 
 def _tensor(x: torch.Tensor) -> Tensor:
     with jax.enable_x64(True):
-        return wrap(jnp.array(to_numpy(x), copy=True))
+        # A copy of NumPy's own: JAX may read its source later, when torch has written to it.
+        return wrap(jnp.asarray(to_numpy(x).copy()))
 
 
 def assert_close(ours: Any, theirs: torch.Tensor, what: str = "", factor: float = 1.0) -> None:

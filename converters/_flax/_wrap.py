@@ -53,6 +53,7 @@ class _Build(Builder):
             fresh = self.made[id(node)] = FlaxModule(node) if known else Holder()
             row = row_of(node, type(node)) if known else None
             if row is not None:
+                _refuse_stacked(node)
                 self.layer(fresh, row, node, _leaves(node))
             else:
                 self.members(fresh, node)
@@ -76,6 +77,18 @@ class _Build(Builder):
 
     def box(self, variable: Any) -> Any:
         return _nnx.VariableBox(variable)
+
+
+def _refuse_stacked(node: Any) -> None:
+    """Layers that `nnx.vmap` or `nnx.scan` made many of have one more axis than their layout knows."""
+    ranks = {"Linear": 2, "Embed": 2, "BatchNorm": 1}
+    for kind, rank in ranks.items():
+        held = [x for _, x in _nnx.members(node) if _nnx.is_variable(x)]
+        if _nnx.is_flax(node, kind) and any(len(_nnx.raw(x).shape) > rank for x in held):
+            raise NotImplementedError(f"wrap: {kind} stacked by a lifted transform (vmap, scan)")
+    is_conv = _nnx.is_flax(node, "Conv", "ConvTranspose")
+    if is_conv and len(_nnx.raw(node.kernel).shape) != len(node.kernel_size) + 2:
+        raise NotImplementedError("wrap: Conv stacked by a lifted transform (vmap, scan)")
 
 
 def _leaves(node: Any) -> dict[str, Any]:
