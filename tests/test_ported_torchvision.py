@@ -115,6 +115,9 @@ def test_detection(name, monkeypatch):
     _spread(native)
     check_state(native, ported)
     image = torch.rand(3, 96, 128)
+    if "maskrcnn" in name or "keypointrcnn" in name:
+        # With random weights, float32 moves torch's own boxes by 7e-4 where the image moves by 2e-7.
+        native, ported, image = native.double(), ported.double(), image.double()
     ported.load_state_dict(ours(native.state_dict()))
     native.eval(), ported.eval()
     with torch.no_grad(), torchcompat.no_grad():
