@@ -25,7 +25,7 @@ from tests._module_rows import EXTRA
 from tests._record import BRIEF
 
 # Rows of a class and mode: of values and gradients in float32, and of the other checks.
-ROWS, OTHERS = (1, 1) if BRIEF else (None, 4) if WHOLE else (3, 1)
+ROWS, OTHERS = (1, 1) if BRIEF else (None, 4) if WHOLE else (2, 1)
 MODES = [(name, training) for name in NAMES for training in (True, False)]
 
 
