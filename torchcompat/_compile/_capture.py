@@ -129,6 +129,7 @@ class Capture:
         self.restore_slots()
         for cell, value in self._restored:
             cell.value = value
+        self._restored.clear()  # what else holds an array keeps it from being donated
         for ref in self._views:
             view = ref()
             if view is not None:

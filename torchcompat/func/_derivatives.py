@@ -63,38 +63,36 @@ class _Scalar(Noted):
     """A function that must return one number."""
 
     def __init__(self, function: Callable, given: Nested, has_aux: bool) -> None:
-        super().__init__(function, given, has_aux, _GRAD)
-
-    def __call__(self, *arrays: Any) -> Any:
         def checked(*args: Any) -> Any:
-            result = self._function(*args)
-            if self.has_aux and not (isinstance(result, tuple) and len(result) == 2):
-                return result
-            output = result[0] if self.has_aux else result
-            if not is_data(output):
-                raise RuntimeError(
-                    f"{_GRAD}: Expected f(*args) to return a Tensor, got {type(output)}"
-                )
-            if output.ndim != 0:
-                raise RuntimeError(
-                    f"{_GRAD}: Expected f(*args) to return a scalar Tensor, got tensor with "
-                    f"{output.ndim} dims. Maybe you wanted to use the vjp or jacrev APIs instead?"
-                )
+            result = function(*args)
+            if not has_aux:
+                _check_scalar(result)
+            elif isinstance(result, tuple) and len(result) == 2:
+                _check_scalar(result[0])
             return result
 
-        self._function, self.function = self.function, checked
-        try:
-            (value,), aux = super().__call__(*arrays)
-        finally:
-            self.function = self._function
+        super().__init__(checked, given, has_aux, _GRAD)
+
+    def __call__(self, *arrays: Any) -> Any:
+        (value,), aux = super().__call__(*arrays)
         return value, aux
+
+
+def _check_scalar(output: Any) -> None:
+    if not is_data(output):
+        raise RuntimeError(f"{_GRAD}: Expected f(*args) to return a Tensor, got {type(output)}")
+    if output.ndim != 0:
+        raise RuntimeError(
+            f"{_GRAD}: Expected f(*args) to return a scalar Tensor, got tensor with "
+            f"{output.ndim} dims. Maybe you wanted to use the vjp or jacrev APIs instead?"
+        )
 
 
 def _by_argnums(func: Callable, args: tuple, kwargs: dict, argnums: Argnums) -> tuple:
     """The arguments to differentiate by, and `func` as a function of those alone."""
-    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     if not isinstance(argnums, (int, tuple)):
         raise RuntimeError(f"argnum must be int or Tuple[int, ...], got {type(argnums)}")
+    numbers = (argnums,) if isinstance(argnums, int) else argnums
     if not numbers:
         raise RuntimeError("argnums must be non-empty")
     places = []

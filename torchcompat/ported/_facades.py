@@ -16,9 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from torchcompat.ported._routing import STAND_INS, route
-
-# The release whose interface torchcompat presents.
-TORCH_VERSION = "2.13.0"
+from torchcompat.version import RELEASE
 
 
 class _Facade(ModuleType):
@@ -83,7 +81,7 @@ def find_spec(name: str, package: str | None = None) -> Any:
 def version(distribution_name: str) -> str:
     """`importlib.metadata.version`; torch's is the release whose interface we present."""
     if distribution_name in STAND_INS:
-        return TORCH_VERSION
+        return RELEASE
     return importlib.metadata.version(distribution_name)
 
 

@@ -15,8 +15,8 @@ from typing import Any
 from torchcompat.ported import _facades, _safetensors
 from torchcompat.ported._routing import PREFIX, STAND_INS, is_ported, route, top_level_spec
 
-# Modules that ported source finds in the place of compiled ones, by native name.
-_SUBSTITUTES = {"safetensors._safetensors_rust": _safetensors.rust_module}
+# What ported source finds changed in compiled modules, by native name.
+_REPLACED = {"safetensors._safetensors_rust": {"safe_open": _safetensors.safe_open}}
 # What is done to a module after its source has run, by native name.
 _MENDED = {"safetensors.torch": _safetensors.mend_torch_module}
 
@@ -56,17 +56,13 @@ class PortedFinder(importlib.abc.MetaPathFinder):
 def _ported_spec(
     fullname: str, name: str, spec: importlib.machinery.ModuleSpec
 ) -> importlib.machinery.ModuleSpec:
-    if name in _SUBSTITUTES:
-        return importlib.machinery.ModuleSpec(fullname, _Alias(_SUBSTITUTES[name]))
     origin = spec.origin
     if origin is None or spec.loader is None:
         found = importlib.machinery.ModuleSpec(fullname, None, is_package=True)
         found.submodule_search_locations = spec.submodule_search_locations
         return found
     if not origin.endswith(".py"):
-        return importlib.machinery.ModuleSpec(
-            fullname, _Alias(lambda: importlib.import_module(name)), origin=origin
-        )
+        return importlib.machinery.ModuleSpec(fullname, _Alias(name), origin=origin)
     found_spec = importlib.util.spec_from_file_location(
         fullname,
         origin,
@@ -91,13 +87,14 @@ class PortedLoader(importlib.machinery.SourceFileLoader):
 class _Alias(importlib.abc.Loader):
     """Gives a module that another name already has: compiled code is not loaded twice."""
 
-    def __init__(self, load: Any) -> None:
-        self._load = load
+    def __init__(self, name: str) -> None:
+        self._name = name
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
-        loaded = self._load()
+        loaded = importlib.import_module(self._name)
         alias = ModuleType(spec.name, loaded.__doc__)
         alias.__dict__.update({k: v for k, v in vars(loaded).items() if k not in vars(alias)})
+        alias.__dict__.update(_REPLACED.get(self._name, {}))
         return alias
 
     def exec_module(self, module: ModuleType) -> None:

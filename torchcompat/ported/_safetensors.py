@@ -6,37 +6,24 @@ Its compiled module makes torch tensors itself when it is asked for framework "p
 
 from __future__ import annotations
 
-import importlib
 import os
 from types import ModuleType
 from typing import Any
 
 import numpy as np
+import safetensors
 from safetensors import SafetensorError
 
 from torchcompat.serialization._safetensors import SafetensorsFile, safetensors_name
 
 
-def rust_module() -> ModuleType:
-    """The compiled module with `safe_open` replaced."""
-    real = importlib.import_module("safetensors._safetensors_rust")
-    module = ModuleType(real.__name__, real.__doc__)
-    module.__dict__.update({k: v for k, v in vars(real).items() if k not in vars(module)})
-
-    def safe_open(
-        filename: str | os.PathLike,
-        framework: str,
-        device: Any = "cpu",
-        *,
-        backend: str = "mmap",
-    ) -> Any:
-        """Opens a safetensors file whose tensors are read as they are asked for."""
-        if framework in ("pt", "torch", "pytorch"):
-            return PortedFile(filename, device)
-        return real.safe_open(filename, framework, device, backend=backend)
-
-    module.safe_open = safe_open  # type: ignore[attr-defined]
-    return module
+def safe_open(
+    filename: str | os.PathLike, framework: str, device: Any = "cpu", *, backend: str = "mmap"
+) -> Any:
+    """Opens a safetensors file whose tensors are read as they are asked for."""
+    if framework in ("pt", "torch", "pytorch"):
+        return PortedFile(filename, device)
+    return safetensors.safe_open(filename, framework, device, backend=backend)
 
 
 def mend_torch_module(module: ModuleType) -> None:
