@@ -17,6 +17,8 @@ from torchcompat import nn
 from torchcompat._dtype import BY_NAME, dtype
 from torchcompat._tensor import Cell, Tensor, from_cell
 
+_UNINITIALIZED = ("UninitializedParameter", "UninitializedBuffer")
+
 
 def torch_of(x: Any) -> Any:
     """The torch library that the torch object `x` comes from."""
@@ -43,6 +45,8 @@ def tensor_from_torch(x: Any, memo: dict) -> Tensor:
         NotImplementedError: JAX has no such layout or dtype (sparse, quantised, complex32).
     """
     kind = BY_NAME.get(str(x.dtype).partition(".")[2])
+    if type(x).__name__ in _UNINITIALIZED:
+        return _uninitialized(x, nn.parameter, kind)
     if kind is None or str(x.layout) != "torch.strided":
         raise NotImplementedError(f"from_torch: no tensors of dtype {x.dtype}, layout {x.layout}")
     if x.device.type == "meta":
@@ -54,6 +58,11 @@ def tensor_from_torch(x: Any, memo: dict) -> Tensor:
         return nn.Parameter(tensor, requires_grad=x.requires_grad)
     tensor._requires_grad = bool(x.requires_grad)
     return tensor
+
+
+def _uninitialized(x: Any, library: Any, kind: Any) -> Any:
+    """A parameter or buffer of a lazy layer, in the other library."""
+    return getattr(library, type(x).__name__)(requires_grad=x.requires_grad, dtype=kind)
 
 
 def _cell_of(x: Any, kind: dtype, memo: dict) -> Cell:
@@ -84,6 +93,8 @@ def tensor_to_torch(x: Tensor, memo: dict) -> Any:
     """A torch tensor with the bits of `x`; torch must be installed."""
     torch = importlib.import_module("torch")
     kind = getattr(torch, x.dtype.name)
+    if type(x).__name__ in _UNINITIALIZED:
+        return _uninitialized(x, torch.nn.parameter, kind)
     if x.device.type == "meta" or not x._cell.value.size:
         tensor = torch.empty(tuple(x.shape), dtype=kind, device=x.device.type)
     else:
