@@ -37,9 +37,21 @@ from torchcompat._memory_errors import OutOfMemoryError as OutOfMemoryError
 from torchcompat._memory_format import channels_last as channels_last
 from torchcompat._memory_format import channels_last_3d as channels_last_3d
 from torchcompat._memory_format import contiguous_format as contiguous_format
+from torchcompat._memory_format import jagged as jagged
 from torchcompat._memory_format import layout as layout
 from torchcompat._memory_format import memory_format as memory_format
+from torchcompat._memory_format import per_channel_affine as per_channel_affine
+from torchcompat._memory_format import per_channel_affine_float_qparams as per_channel_affine_float_qparams
+from torchcompat._memory_format import per_channel_symmetric as per_channel_symmetric
+from torchcompat._memory_format import per_tensor_affine as per_tensor_affine
+from torchcompat._memory_format import per_tensor_symmetric as per_tensor_symmetric
 from torchcompat._memory_format import preserve_format as preserve_format
+from torchcompat._memory_format import qscheme as qscheme
+from torchcompat._memory_format import sparse_bsc as sparse_bsc
+from torchcompat._memory_format import sparse_bsr as sparse_bsr
+from torchcompat._memory_format import sparse_coo as sparse_coo
+from torchcompat._memory_format import sparse_csc as sparse_csc
+from torchcompat._memory_format import sparse_csr as sparse_csr
 from torchcompat._memory_format import strided as strided
 from torchcompat._precision import *
 from torchcompat._settings import *
@@ -123,7 +135,8 @@ _einops.install()
 
 # Parts that are loaded when they are first asked for: `torch.jit`, `torch.cuda` ...
 _PARTS = frozenset(
-    """_C _custom_ops _dynamo _inductor _jit_internal _subclasses _utils accelerator amp ao
+    """_C _custom_ops _dynamo _inductor _jit_internal _logging _prims _refs _subclasses _utils
+    _utils_internal accelerator amp ao
     backends classes compiler cpu cuda distributed distributions export functional futures fx
     hub jit library masked mps mtia multiprocessing nested onnx ops overrides profiler
     quantization return_types sparse testing torch_version types version xpu""".split()

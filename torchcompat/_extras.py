@@ -8,7 +8,7 @@ from typing import Any
 from torchcompat import _dtype
 from torchcompat._absent import absent_function
 from torchcompat._memory_format import contiguous_format as legacy_contiguous_format
-from torchcompat._tensor import Tensor
+from torchcompat._tensor import Tensor, ops
 from torchcompat._tensor._dispatch import lifted
 from torchcompat.onnx.operators import shape_as_tensor as _shape_as_tensor
 
@@ -66,14 +66,28 @@ _QUANTIZED = """_make_per_tensor_quantized_tensor _make_per_channel_quantized_te
 quantize_per_channel quantize_per_tensor_dynamic dequantize"""
 for _name in _QUANTIZED.split():
     globals()[_name] = absent_function("torchcompat", _name, "there are no quantized dtypes")
+_SCALED = "_scaled_mm _scaled_mm_v2"
+for _name in _SCALED.split():
+    globals()[_name] = absent_function("torchcompat", _name, "products of scaled float8")
+
+
+def _disable_dynamo(fn: Callable | None = None, recursive: bool = True) -> Callable:
+    """A decorator that changes nothing: there is no Dynamo to keep out."""
+    return (lambda one: one) if fn is None else fn
+
+
+_segment_reduce = ops.segment_reduce
 
 __all__ = [
+    "_disable_dynamo",
     "_log_softmax_backward_data",
     "_shape_as_tensor",
+    "_segment_reduce",
     "_softmax_backward_data",
     "detach",
     "detach_",
     "legacy_contiguous_format",
     *(f"{name}_copy" for name in _VIEWS.split()),
     *_QUANTIZED.split(),
+    *_SCALED.split(),
 ]

@@ -27,7 +27,11 @@ class memory_format:
 
 
 class layout(memory_format):
-    """How a tensor keeps its elements: `strided`, the only layout there is here."""
+    """How a tensor keeps its elements: `strided` here; the sparse layouts are names alone."""
+
+
+class qscheme(memory_format):
+    """How quantized values stand for real ones: a name, as there are no quantized tensors here."""
 
 
 contiguous_format = memory_format("contiguous_format")
@@ -35,6 +39,14 @@ preserve_format = memory_format("preserve_format")
 channels_last = memory_format("channels_last")
 channels_last_3d = memory_format("channels_last_3d")
 strided = layout("strided")
+sparse_coo, sparse_csr = layout("sparse_coo"), layout("sparse_csr")
+sparse_csc, sparse_bsr = layout("sparse_csc"), layout("sparse_bsr")
+sparse_bsc, jagged = layout("sparse_bsc"), layout("jagged")
+per_tensor_affine = qscheme("per_tensor_affine")
+per_channel_affine = qscheme("per_channel_affine")
+per_tensor_symmetric = qscheme("per_tensor_symmetric")
+per_channel_symmetric = qscheme("per_channel_symmetric")
+per_channel_affine_float_qparams = qscheme("per_channel_affine_float_qparams")
 
 # The dimensions in memory, the outermost first.
 _ORDERS = {channels_last: (0, 2, 3, 1), channels_last_3d: (0, 2, 3, 4, 1)}

@@ -108,3 +108,8 @@ def _get_device_index(device: Any, optional: bool = False, allow_cpu: bool = Fal
             f"Expected a torch.device with a specified index or an integer, but got:{device}"
         )
     return found.index or 0
+
+
+def _is_privateuse1_backend_available() -> bool:
+    """False: torch's backends of others are not here."""
+    return False

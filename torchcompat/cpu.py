@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import platform
 from collections.abc import Iterator
 from typing import Any
 
 from torchcompat import _streams
 from torchcompat._streams import Event, Stream
+from torchcompat.backends.cpu import get_cpu_capability
 
 __all__ = [
     "Event",
@@ -16,6 +19,7 @@ __all__ = [
     "current_device",
     "current_stream",
     "device_count",
+    "get_capabilities",
     "is_available",
     "is_initialized",
     "set_device",
@@ -65,3 +69,22 @@ def stream(stream: Any) -> Iterator[None]:
 
 
 StreamContext = stream
+
+
+def get_capabilities() -> dict[str, Any]:
+    """What the processor can do, as far as `torch.backends.cpu` tells it apart."""
+    level = get_cpu_capability()
+    return {
+        "architecture": platform.machine(),
+        "num_logical_cores": os.cpu_count(),
+        "avx2": level in ("AVX2", "AVX512"),
+        **{f"avx512_{part}": level == "AVX512" for part in ("f", "bw", "dq", "vl")},
+    }
+
+
+def _is_avx2_supported() -> bool:
+    return bool(get_capabilities()["avx2"])
+
+
+def _is_avx512_supported() -> bool:
+    return bool(get_capabilities()["avx512_f"])

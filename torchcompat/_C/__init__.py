@@ -6,7 +6,10 @@ from torchcompat._C._names import (
     DispatchKeySet,
     Graph,
     Node,
+    ScriptDict,
     ScriptFunction,
+    ScriptList,
+    ScriptMethod,
     TensorType,
     Value,
     _AutoDispatchBelowAutograd,
@@ -14,6 +17,7 @@ from torchcompat._C._names import (
     _get_accelerator,
     _get_cpp_backtrace,
     _get_privateuse1_backend_name,
+    _get_torch_function_state,
     _get_tracing_state,
     _has_storage,
     _is_torch_function_mode_enabled,
@@ -26,7 +30,10 @@ from torchcompat._C._names import (
     _jit_set_profiling_executor,
     _jit_set_profiling_mode,
     _jit_set_texpr_fuser_enabled,
+    _len_torch_dispatch_stack,
+    _len_torch_function_stack,
     _log_api_usage_once,
+    _TorchFunctionState,
 )
 from torchcompat._device import device
 from torchcompat._dtype import dtype
@@ -34,6 +41,7 @@ from torchcompat._memory_format import layout, memory_format
 from torchcompat._random import Generator
 from torchcompat._tensor import Size
 from torchcompat._tensor import Tensor as TensorBase
+from torchcompat.backends.cpu import get_cpu_capability as _get_cpu_capability
 from torchcompat.overrides import (
     DisableTorchFunction,
     DisableTorchFunctionSubclass,
@@ -41,6 +49,7 @@ from torchcompat.overrides import (
 )
 
 _TensorBase = TensorBase
+has_lapack = has_spectral = True
 
 __all__ = [
     "DisableTorchFunction",
@@ -50,7 +59,10 @@ __all__ = [
     "Generator",
     "Graph",
     "Node",
+    "ScriptDict",
     "ScriptFunction",
+    "ScriptList",
+    "ScriptMethod",
     "Size",
     "TensorBase",
     "TensorType",
@@ -58,6 +70,7 @@ __all__ = [
     "_AutoDispatchBelowAutograd",
     "_ExcludeDispatchKeyGuard",
     "_TensorBase",
+    "_TorchFunctionState",
     "_disabled_torch_function_impl",
     "_fft",
     "_get_accelerator",

@@ -99,6 +99,14 @@ def _get_privateuse1_backend_name() -> str:
     return "privateuseone"
 
 
+class _TorchFunctionState(enum.Enum):
+    """Whether `__torch_function__` is asked."""
+
+    ENABLED = 0
+    SUBCLASSES_DISABLED = 1
+    ALL_DISABLED = 2
+
+
 def _log_api_usage_once(event: str) -> None:
     """Nothing: use is not logged."""
 
@@ -111,6 +119,21 @@ def _get_cpp_backtrace(frames_to_skip: int = 0, maximum_number_of_frames: int = 
 def _is_torch_function_mode_enabled() -> bool:
     """False: no `TorchFunctionMode` sees the functions called here."""
     return False
+
+
+def _len_torch_function_stack() -> int:
+    """0: as `_is_torch_function_mode_enabled`."""
+    return 0
+
+
+def _len_torch_dispatch_stack() -> int:
+    """0: no `TorchDispatchMode` sees the ops called here."""
+    return 0
+
+
+def _get_torch_function_state() -> _TorchFunctionState:
+    """That outside of `DisableTorchFunction`."""
+    return _TorchFunctionState.ENABLED
 
 
 def _has_storage(x: Tensor) -> bool:
@@ -129,7 +152,9 @@ _jit_override_can_fuse_on_cpu = _jit_override_can_fuse_on_gpu = _former
 _jit_can_fuse_on_cpu = _jit_can_fuse_on_gpu = _former
 
 fill(
-    globals(), "there is no TorchScript graph", classes="Graph Node Value ScriptFunction TensorType"
+    globals(),
+    "there is no TorchScript graph",
+    classes="Graph Node Value ScriptDict ScriptFunction ScriptList ScriptMethod TensorType",
 )
 
 if TYPE_CHECKING:  # what `fill` adds

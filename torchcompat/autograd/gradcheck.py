@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -429,3 +429,52 @@ def gradgradcheck(
         check_backward_ad=check_rev_over_rev,
         masked=masked,
     )
+
+
+def _iter_tensors(x: Any, only_requiring_grad: bool = False) -> Iterator[Tensor]:
+    """The tensors among nested iterables, as torch's test utilities ask for them."""
+    if isinstance(x, Tensor):
+        if x.requires_grad or not only_requiring_grad:
+            yield x
+    elif isinstance(x, Iterable) and not isinstance(x, str):
+        for one in x:
+            yield from _iter_tensors(one, only_requiring_grad)
+
+
+def _get_numerical_jacobian(
+    fn: Callable,
+    inputs: Any,
+    outputs: Any = None,
+    target: Any = None,
+    eps: float = 1e-3,
+    is_forward_ad: bool = False,
+) -> list[tuple[Tensor, ...]]:
+    """The Jacobian of each output by each part of `target` that requires gradients.
+
+    Args:
+        fn: a function of all `inputs`; it is called with `target` changed in place.
+        outputs: accepted; they are computed.
+        target: by default `inputs`.
+
+    Returns:
+        For each input, a Jacobian of shape (its elements, elements of the output) for each output.
+    """
+    inputs = inputs if isinstance(inputs, tuple) else (inputs,)
+    moving = list(_iter_tensors(inputs if target is None else target, True))
+    return [_slopes_in_place(lambda: fn(*inputs), x, eps) for x in moving]
+
+
+def _slopes_in_place(run: Callable, x: Tensor, eps: float) -> tuple[Tensor, ...]:
+    """The outputs' slopes by each element of `x`, which is moved and put back."""
+    kept = x.detach().clone()
+    rows: list[list[np.ndarray]] = []
+    for i in range(x.numel()):
+        sides = []
+        for step in (eps, -eps):
+            moved = np.array(kept).ravel()
+            moved[i] += step
+            x.data.copy_(make_tensor(moved.reshape(tuple(x.shape)), dtype=x.dtype))
+            sides.append([np.asarray(out.detach()).ravel() for out in _listed(run())])
+        rows.append([(a - b) / (2 * eps) for a, b in zip(*sides)])
+    x.data.copy_(kept)
+    return tuple(make_tensor(np.stack(column), dtype=x.dtype) for column in zip(*rows))

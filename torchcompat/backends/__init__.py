@@ -14,6 +14,7 @@ from torchcompat.backends import (
     nnpack,
     openmp,
     opt_einsum,
+    python_native,
     quantized,
     xeon,
     xnnpack,
@@ -21,7 +22,13 @@ from torchcompat.backends import (
 
 fp32_precision = "none"
 
+
+def disable_global_flags() -> None:
+    """Accepted: settings of backends hold for all threads and are only read."""
+
+
 __all__ = [
+    "disable_global_flags",
     "cpu",
     "cuda",
     "cudnn",
@@ -36,6 +43,7 @@ __all__ = [
     "nnpack",
     "openmp",
     "opt_einsum",
+    "python_native",
     "quantized",
     "xeon",
     "xnnpack",

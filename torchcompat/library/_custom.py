@@ -41,6 +41,11 @@ class CustomOpDef:
     def __repr__(self) -> str:
         return f"<CustomOpDef({self._qualname})>"
 
+    @property
+    def _opoverload(self) -> ops.OpOverload:
+        """The op as `torch.ops` has it."""
+        return getattr(getattr(ops, self._namespace), self._name).default
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         tensors = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
         needs = state.grad_enabled and any(t.requires_grad for t in tensors)

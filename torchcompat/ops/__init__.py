@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from torchcompat._absent import absent_function
 from torchcompat._tensor import Tensor
 from torchcompat._tensor._aten import ATEN
 from torchcompat._tensor._faces import FUNCTIONS
@@ -17,6 +18,13 @@ __all__ = ["OpOverload", "OpOverloadPacket", "aten", "load_library", "prims", "t
 
 # Compiled libraries whose ops are supplied here, by the package that they come with.
 _SUPPLIED = {"torchvision": ("_C",)}
+# Kernels of accelerators that torch has for scaled_dot_product_attention.
+_ATTENTION = """_efficient_attention_backward _efficient_attention_forward _flash_attention_backward
+_flash_attention_forward"""
+_ABSENT = {
+    name: absent_function(f"{__name__}.aten", name, "call scaled_dot_product_attention")
+    for name in _ATTENTION.split()
+}
 loaded_libraries: set[str] = set()
 
 
@@ -33,7 +41,7 @@ def _aten(name: str) -> Callable | None:
         found = FUNCTIONS.get(family, {}).get(name.removeprefix(f"{family}_"))
         if found is not None and name.startswith(family):
             return found
-    found = FUNCTIONS["all"].get(name) or getattr(Tensor, name, None)
+    found = FUNCTIONS["all"].get(name) or getattr(Tensor, name, None) or _ABSENT.get(name)
     return found if callable(found) else None
 
 

@@ -7,13 +7,23 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
 from torchcompat.ported import _facades, _safetensors
-from torchcompat.ported._routing import PREFIX, STAND_INS, is_ported, route, top_level_spec
+from torchcompat.ported._routing import (
+    OWN_FILES,
+    PREFIX,
+    STAND_INS,
+    is_own_file,
+    is_ported,
+    native_name,
+    route,
+    top_level_spec,
+)
 
 # What ported source finds changed in compiled modules, by native name.
 _REPLACED = {"safetensors._safetensors_rust": {"safe_open": _safetensors.safe_open}}
@@ -33,6 +43,8 @@ class PortedFinder(importlib.abc.MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
+        if is_own_file(fullname):
+            return _own_spec(fullname, path)
         if not fullname.startswith(PREFIX):
             return None
         name = fullname[len(PREFIX) :]
@@ -51,6 +63,23 @@ class PortedFinder(importlib.abc.MetaPathFinder):
         if "." not in name:
             is_ported.cache_clear()  # asked for by name, it is ported from now on
         return _ported_spec(fullname, name, spec)
+
+
+def _own_spec(
+    fullname: str, path: Sequence[str] | None
+) -> importlib.machinery.ModuleSpec | None:
+    """The spec of a module of `OWN_FILES`, in the files of the torch that is installed."""
+    if fullname in OWN_FILES:
+        torch = top_level_spec("torch")
+        if torch is None or torch.origin is None:
+            raise ModuleNotFoundError(
+                f"{native_name(fullname)} lies in torch's own files, and torch is not installed",
+                name=fullname,
+            )
+        inner = native_name(fullname).split(".")[1:-1]
+        path = [os.path.join(os.path.dirname(torch.origin), *inner)]
+    spec = importlib.machinery.PathFinder.find_spec(fullname, path)
+    return spec and _ported_spec(fullname, native_name(fullname), spec)
 
 
 def _ported_spec(
@@ -79,7 +108,7 @@ class PortedLoader(importlib.machinery.SourceFileLoader):
     def exec_module(self, module: ModuleType) -> None:
         module.__dict__["__builtins__"] = BUILTINS
         super().exec_module(module)
-        mend = _MENDED.get(module.__name__[len(PREFIX) :])
+        mend = _MENDED.get(native_name(module.__name__))
         if mend is not None:
             mend(module)
 

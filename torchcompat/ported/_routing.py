@@ -12,6 +12,15 @@ from typing import Any
 PREFIX = "torchcompat.ported."
 # A name by which torch goes, and what stands in for it.
 STAND_INS = {"torch": "torchcompat"}
+# torch's own test utilities and what they stand on, run from the files of the installed torch.
+OWN_FILES = frozenset(
+    {
+        "torchcompat._vendor",
+        "torchcompat.testing._comparison",
+        "torchcompat.testing._internal",
+        "torchcompat.testing._utils",
+    }
+)
 # Never ported: ourselves, and what we run on (flax asks for torch to test itself).
 NATIVE = frozenset(
     {"torchcompat", "converters", "jax", "jaxlib", "flax", "numpy", "optax", "orbax"}
@@ -39,6 +48,11 @@ def native_name(name: str) -> str:
         if root == own:
             return torch_name + dot + rest
     return name
+
+
+def is_own_file(name: str) -> bool:
+    """Whether a module of ours is run from torch's files."""
+    return any(name == root or name.startswith(root + ".") for root in OWN_FILES)
 
 
 @functools.cache

@@ -1,0 +1,3 @@
+"""The layers of `torch.ao.nn.qat`: none are built."""
+
+__all__: list[str] = []
