@@ -41,7 +41,9 @@ from torchcompat._memory_format import jagged as jagged
 from torchcompat._memory_format import layout as layout
 from torchcompat._memory_format import memory_format as memory_format
 from torchcompat._memory_format import per_channel_affine as per_channel_affine
-from torchcompat._memory_format import per_channel_affine_float_qparams as per_channel_affine_float_qparams
+from torchcompat._memory_format import (
+    per_channel_affine_float_qparams as per_channel_affine_float_qparams,
+)
 from torchcompat._memory_format import per_channel_symmetric as per_channel_symmetric
 from torchcompat._memory_format import per_tensor_affine as per_tensor_affine
 from torchcompat._memory_format import per_tensor_symmetric as per_tensor_symmetric
@@ -135,11 +137,11 @@ _einops.install()
 
 # Parts that are loaded when they are first asked for: `torch.jit`, `torch.cuda` ...
 _PARTS = frozenset(
-    """_C _custom_ops _dynamo _inductor _jit_internal _logging _prims _refs _subclasses _utils
+    """__future__ _C _custom_ops _dynamo _inductor _jit_internal _logging _prims _refs _subclasses _utils
     _utils_internal accelerator amp ao
     backends classes compiler cpu cuda distributed distributions export functional futures fx
     hub jit library masked mps mtia multiprocessing nested onnx ops overrides profiler
-    quantization return_types sparse testing torch_version types version xpu""".split()
+    quantization return_types sparse storage testing torch_version types version xpu""".split()
 )
 
 

@@ -65,9 +65,7 @@ class PortedFinder(importlib.abc.MetaPathFinder):
         return _ported_spec(fullname, name, spec)
 
 
-def _own_spec(
-    fullname: str, path: Sequence[str] | None
-) -> importlib.machinery.ModuleSpec | None:
+def _own_spec(fullname: str, path: Sequence[str] | None) -> importlib.machinery.ModuleSpec | None:
     """The spec of a module of `OWN_FILES`, in the files of the torch that is installed."""
     if fullname in OWN_FILES:
         torch = top_level_spec("torch")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from torchcompat._tensor._swapping import swap_tensors
 from torchcompat.utils import hooks
 
-__all__ = ["hooks"]
+__all__ = ["hooks", "swap_tensors"]
 _PARTS = frozenset(
     """_mode_utils _python_dispatch _pytree checkpoint collect_env data deterministic dlpack
     model_zoo weak""".split()

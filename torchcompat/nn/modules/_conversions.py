@@ -10,10 +10,12 @@ import jax
 import numpy as np
 
 from torchcompat import _device, _dtype
+from torchcompat.__future__ import get_overwrite_module_params_on_conversion
 from torchcompat._tensor import Tensor, wrap
 from torchcompat._tensor._autograd import no_grad
 from torchcompat._tensor._convert import jax_device, parse_to
 from torchcompat.nn.modules._loading import Loading
+from torchcompat.nn.parameter import Parameter
 
 _COMPLEX = (
     "Complex modules are a new feature under active development whose design may change, "
@@ -32,9 +34,9 @@ class Conversions(Loading):
         if recurse:
             for module in self.children():
                 module._apply(fn)
-        for parameter in self._parameters.values():
+        for name, parameter in self._parameters.items():
             if parameter is not None:
-                _apply_to(parameter, fn)
+                self._parameters[name] = _applied(parameter, fn)
         for name, buffer in self._buffers.items():
             if buffer is not None:
                 self._buffers[name] = fn(buffer)
@@ -119,15 +121,24 @@ class Conversions(Loading):
         return self
 
 
-def _apply_to(parameter: Tensor, fn: Callable[[Tensor], Tensor]) -> None:
-    """Replaces the data of a parameter and of its gradient; both stay the same objects."""
+def _applied(parameter: Tensor, fn: Callable[[Tensor], Tensor]) -> Tensor:
+    """The parameter with the data of it and of its gradient replaced; both stay the same objects.
+
+    Under `torch.__future__.set_overwrite_module_params_on_conversion` it is a new parameter.
+    """
     grad = parameter.grad
     with no_grad():
         applied = fn(parameter)
         applied_grad = None if grad is None else fn(grad)
+    if get_overwrite_module_params_on_conversion():
+        parameter = Parameter(applied, parameter.requires_grad)
+        if applied_grad is not None:
+            parameter.grad = applied_grad.requires_grad_(grad.requires_grad)
+        return parameter
     _take(parameter, applied)
     if grad is not None and applied_grad is not None:
         _take(grad, applied_grad)
+    return parameter
 
 
 def _take(tensor: Tensor, applied: Tensor) -> None:

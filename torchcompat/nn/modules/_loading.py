@@ -10,10 +10,12 @@ from typing import Any
 
 import jax
 
+from torchcompat.__future__ import get_swap_module_params_on_conversion
 from torchcompat._tensor import Tensor
 from torchcompat._tensor._autograd import no_grad
 from torchcompat._tensor._dispatch import ARRAYS, to_tensor
 from torchcompat._tensor._faces import write
+from torchcompat._tensor._swapping import swap_tensors
 from torchcompat.nn.modules._rollback import Snapshot
 from torchcompat.nn.modules._state_dict import EXTRA_STATE, Saving
 from torchcompat.nn.parameter import Parameter, is_lazy
@@ -149,7 +151,9 @@ class Loading(Saving):
                     f"size mismatch for {key}: copying a param with shape {value.shape} from "
                     f"checkpoint, the shape in current model is {member.shape}."
                 )
-            if assign:
+            if get_swap_module_params_on_conversion():
+                _swap(member, value, assign)
+            elif assign:
                 setattr(self, name, _assignable(member, value))
             else:
                 _copy(key, member, value)
@@ -226,6 +230,20 @@ def _key_errors(missing: list[str], unexpected: list[str]) -> list[str]:
     lines = (("Missing", missing), ("Unexpected", unexpected))
     quoted = [(title, ", ".join(f'"{key}"' for key in keys)) for title, keys in lines if keys]
     return [f"{title} key(s) in state_dict: {keys}. " for title, keys in quoted]
+
+
+def _swap(member: Tensor, value: Tensor, assign: bool) -> None:
+    """Makes `member` what it makes of `value`: `module_load` is there for subclasses to override."""
+    requires_grad, is_parameter = member.requires_grad, isinstance(member, Parameter)
+    loaded = member.module_load(value, assign=assign)
+    if loaded is member or loaded is value:
+        raise RuntimeError(
+            "module_load returned one of self or other, please .detach() the result if returning "
+            "one of the inputs in module_load"
+        )
+    if is_parameter and not isinstance(loaded, Parameter):
+        loaded = Parameter(loaded, requires_grad=requires_grad)
+    swap_tensors(member, loaded)
 
 
 def _assignable(member: Tensor, value: Tensor) -> Tensor:

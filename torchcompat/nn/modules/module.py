@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, Self, TypeVar
 
 from torchcompat.nn import _bridge
@@ -204,8 +206,25 @@ def _refuse_arguments(kind: type, args: tuple, kwargs: dict) -> None:
         )
 
 
-def __getattr__(name: str) -> Any:
-    """torch's private names of the global hooks: `_global_forward_hooks` and so on."""
-    if name.startswith("_global_") and hasattr(_global, name.removeprefix("_global_")):
-        return getattr(_global, name.removeprefix("_global_"))
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+class _Hooked(ModuleType):
+    """This module, with torch's private names of the global hooks: `_global_forward_hooks` ..."""
+
+    def __getattr__(self, name: str) -> Any:
+        own = name.removeprefix("_global_")
+        if own != name and hasattr(_global, own):
+            return getattr(_global, own)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        own = name.removeprefix("_global_")
+        if own == name or not hasattr(_global, own):
+            super().__setattr__(name, value)
+        elif isinstance(value, dict):
+            held = getattr(_global, own)
+            held.clear()
+            held.update(value)
+        else:
+            setattr(_global, own, value)
+
+
+sys.modules[__name__].__class__ = _Hooked
