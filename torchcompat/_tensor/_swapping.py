@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from torchcompat._tensor._tensor import Tensor
@@ -30,8 +31,8 @@ def swap_tensors(t1: Tensor, t2: Tensor) -> None:
 
 def _own_slots(tensor: Tensor) -> set[str]:
     """The slots of subclasses, which torch's classes have none of."""
-    kinds = (kind for kind in type(tensor).__mro__ if kind is not Tensor)
-    return {name for kind in kinds for name in getattr(kind, "__slots__", ())}
+    kinds = itertools.takewhile(lambda kind: kind is not Tensor, type(tensor).__mro__)
+    return {name for kind in kinds for name in kind.__dict__.get("__slots__", ())}
 
 
 def _parts(tensor: Tensor) -> dict[str, Any]:
