@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch as real
+from _record import WHOLE
 
 from converters._cli import main
-from converters._cli._print import human, table
+from converters._text import human, plain, table
 from converters.files import Rule, compare, convert, open_checkpoint, read_rules
 from converters.files._compare import errors
 
@@ -42,7 +43,7 @@ def run(capsys):
 
 
 def load(path):
-    if os.path.isdir(path):
+    if os.path.isdir(path) or str(path).endswith(".msgpack"):
         with open_checkpoint(path) as checkpoint:
             return {n: real.from_numpy(np.array(checkpoint.read(n))) for n in checkpoint.infos}
     if str(path).endswith(".safetensors"):
@@ -58,12 +59,12 @@ def test_inspect_prints_a_table(run, state, tmp_path):
     status, out, err = run("inspect", tmp_path / "x.pt", "--key", "state_dict")
     assert (status, err) == (0, "")
     assert out.splitlines() == [
-        "name              dtype    shape   size",
-        "----------------  -------  ------  ----",
-        "module.fc.weight  float32  2x3     24 B",
-        "module.fc.bias    float32  2        8 B",
-        "module.steps      int64    scalar   8 B",
-        "module.tied       float32  2x3     24 B",
+        "name               dtype     shape    size",
+        "──────────────────────────────────────────",
+        "module.fc.weight   float32   2x3      24 B",
+        "module.fc.bias     float32   2         8 B",
+        "module.steps       int64     scalar    8 B",
+        "module.tied        float32   2x3      24 B",
         "tied: module.fc.weight = module.tied",
         "4 tensors, 40 B, torch zip",
     ]
@@ -101,7 +102,7 @@ def test_inspect_runs_nothing(run, tmp_path):
 
 # -- convert ---------------------------------------------------------------------------------------
 
-ENDS = ["a.pt", "a.safetensors", "a.bin", "folder"]
+ENDS = ["a.pt", "a.safetensors", "folder", "a.msgpack", "a.orbax"]
 
 
 @pytest.mark.parametrize("start", ENDS)
@@ -238,13 +239,13 @@ def test_compare_reports_each_difference(run, state, tmp_path):
     status, out, err = run("compare", tmp_path / "a.pt", tmp_path / "b.pt")
     assert (status, err) == (1, "")
     assert out.splitlines() == [
-        "name              differs    detail                   max abs  max rel",
-        "----------------  ---------  -----------------------  -------  -------",
-        "module.fc.weight  values     1 of 6 values                0.5    0.333",
-        "module.fc.bias    dtype      float32 against float64",
-        "module.steps      shape      () against (1,)",
-        "module.tied       only in a  float32 (2, 3)",
-        "new               only in b  float32 (2, 3)",
+        "name               differs     detail                    max abs   max rel",
+        "──────────────────────────────────────────────────────────────────────────",
+        "module.fc.weight   values      1 of 6 values                 0.5     0.333",
+        "module.fc.bias     dtype       float32 against float64",
+        "module.steps       shape       () against (1,)",
+        "module.tied        only in a   float32 (2, 3)",
+        "new                only in b   float32 (2, 3)",
         "5 differ, 0 are equal",
     ]
     found = json.loads(run("compare", "--json", tmp_path / "a.pt", tmp_path / "b.pt")[1])
@@ -320,43 +321,170 @@ def test_the_script_is_declared():
     assert tomllib.loads(text)["project"]["scripts"] == {"torchcompat": "converters._cli:entry"}
 
 
-def test_a_terminated_conversion_leaves_nothing(tmp_path):
-    """The process is ended in the midst of writing; nothing is left, and it can be run again."""
-    real.save({str(i): real.ones(8) for i in range(4)}, tmp_path / "x.pt")
-    program = (
-        "import sys, time\n"
-        "from converters._cli import _main\n"
-        "class Slow(_main.Progress):\n"
-        "    def __call__(self, name, nbytes):\n"
-        "        print('wrote', name, flush=True)\n"
-        "        time.sleep(60)\n"
-        "_main.Progress = Slow\n"
-        "_main.entry()\n"
-    )
-    arguments = ["convert", str(tmp_path / "x.pt"), str(tmp_path / "out"), "--max-shard-size", "40"]
+# -- interruptions ---------------------------------------------------------------------------------
+
+# The command, which stops and waits after it has written the tensor that AT names.
+WAITING = """
+import os, time
+from converters._cli import _convert, entry
+class Bar(_convert.Bar):
+    def __call__(self, name, done, total):
+        if name == os.environ["AT"]:
+            print("wrote", name, flush=True)
+            time.sleep(60)
+_convert.Bar = Bar
+entry()
+"""
+
+
+def interrupted(at, how, *arguments):
+    """Runs the command and sends its process a signal once it has written a tensor."""
     with subprocess.Popen(
-        [sys.executable, "-c", program, *arguments], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", WAITING, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "AT": at},
     ) as process:
-        assert process.stdout.readline() == "wrote 0\n"
-        assert any(name.endswith(".tmp") for name in os.listdir(tmp_path))
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 143
+        assert process.stdout.readline() == f"wrote {at}\n"
+        process.send_signal(how)
+        return process.wait(30)
+
+
+@pytest.fixture
+def four(tmp_path):
+    """A source that makes four shards, and the arguments that convert it."""
+    real.save({str(i): real.full((8,), i) for i in range(4)}, tmp_path / "x.pt")
+    options = "--max-shard-size", 70
+    return ["convert", tmp_path / "x.pt", tmp_path / "out", *options]
+
+
+def test_a_terminated_conversion_leaves_nothing(four, tmp_path):
+    """In the midst of its first shard; it can be run again."""
+    assert interrupted("0", signal.SIGTERM, *four) == 143
     assert os.listdir(tmp_path) == ["x.pt"]
-    assert main(arguments) == 0 and len(load(tmp_path / "out")) == 4
+    assert main(list(map(str, four))) == 0 and len(load(tmp_path / "out")) == 4
+
+
+@pytest.mark.parametrize("present", [False, True])
+def test_a_killed_conversion_goes_on(present, four, tmp_path, run):
+    """Killed in its third shard: two are whole, the third has left nothing, and the name is free."""
+    if present:
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "config.json").write_text("{}")
+    assert interrupted("2", signal.SIGKILL, *four) == -signal.SIGKILL
+    stage = (tmp_path / "out" if present else tmp_path) / ".out.partial"
+    shards = sorted(p.name for p in (stage / "files").iterdir())
+    assert shards == [f"model-0000{i}-of-00004.safetensors" for i in (1, 2)]
+    assert not any(p.suffix in (".safetensors", ".tmp") for p in (tmp_path).glob("out/*"))
+    kept = [(stage / "files" / name).stat().st_mtime_ns for name in shards]
+    status, out, err = run(*four)
+    assert (status, err) == (0, "2 shards were complete already\n") and not stage.exists()
+    assert [(tmp_path / "out" / name).stat().st_mtime_ns for name in shards] == kept
+    found = load(tmp_path / "out")
+    assert {name: value[0].item() for name, value in found.items()} == {str(i): i for i in range(4)}
+    assert run("compare", tmp_path / "x.pt", tmp_path / "out")[0] == 0
+
+
+@pytest.mark.parametrize("name", ["y.pt", "y.safetensors", "y.msgpack"][: 3 if WHOLE else 1])
+def test_a_killed_file_leaves_nothing(name, four, tmp_path):
+    status = interrupted("2", signal.SIGKILL, "convert", four[1], tmp_path / name)
+    assert status == -signal.SIGKILL and os.listdir(tmp_path) == ["x.pt"]
+
+
+@pytest.mark.parametrize("changed", ["source", "size", "names"])
+def test_nothing_old_is_taken_up(changed, four, tmp_path, run):
+    """Shards of another source, another size or other names are not mixed in."""
+
+    def stop(name, done, total):
+        if name == "2":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        convert(four[1], four[2], max_shard_size=70, progress=stop)
+    assert (tmp_path / ".out.partial").exists()
+    wanted = {str(i): i for i in range(4)}
+    if changed == "source":
+        times = os.stat(tmp_path / "x.pt")
+        real.save({str(i): real.full((8,), i + 1) for i in range(4)}, tmp_path / "x.pt")
+        os.utime(tmp_path / "x.pt", ns=(times.st_atime_ns, times.st_mtime_ns))
+        wanted = {str(i): i + 1 for i in range(4)}
+    elif changed == "size":
+        four[-1] = 130
+    else:
+        (tmp_path / "table").write_text("0 -> 1\n1 -> 0\n")
+        four += ["--rename", tmp_path / "table"]
+        wanted |= {"0": 1, "1": 0}
+    assert run(*four)[::2] == (0, "")
+    found = load(tmp_path / "out")
+    assert {name: value[0].item() for name, value in found.items()} == wanted
+    assert not (tmp_path / ".out.partial").exists()
+
+
+def test_a_source_that_changes_meanwhile(four, tmp_path, monkeypatch):
+    def disturb(name, done, total):
+        if name == "1":
+            with open(tmp_path / "x.pt", "r+b") as file:
+                file.write(b"PK")
+
+    with pytest.raises(RuntimeError, match="x.pt changed while it was read"):
+        convert(four[1], four[2], max_shard_size=70, progress=disturb)
+    assert not (tmp_path / "out").exists()
+    assert convert(four[1], four[2], max_shard_size=70).resumed == 0
+
+
+def test_moving_into_a_folder_goes_on(four, tmp_path, monkeypatch, run):
+    from converters.files import _shards
+
+    (tmp_path / "out").mkdir()
+    replace, moved = os.replace, []
+
+    def fails(source, target):
+        if str(target).startswith(str(tmp_path / "out" / "model")):
+            if len(moved) == 2:
+                raise OSError("gone")
+            moved.append(target)
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_shards.os, "replace", fails)
+        assert run(*four)[0] == 2
+    assert len(list((tmp_path / "out").glob("model*"))) == 2
+    status, out, err = run(*four)
+    assert (status, err) == (0, "4 shards were complete already\n")
+    assert os.listdir(tmp_path / "out") and len(load(tmp_path / "out")) == 4
+    assert not (tmp_path / "out" / ".out.partial").exists()
+
+
+def test_two_conversions_at_once(four, tmp_path, run):
+    def second(name, done, total):
+        status, _, err = run(*four)
+        assert status == 2 and "another process is writing" in err
+
+    convert(four[1], four[2], max_shard_size=70, progress=second)
+    assert len(load(tmp_path / "out")) == 4
+
+
+# -- printing --------------------------------------------------------------------------------------
 
 
 def test_tables_and_sizes():
-    assert table(("a", "n"), [("xyz", "1")], right=(1,)) == "a    n\n---  -\nxyz  1"
+    made = table(("a", "n"), [("x[b]z", "1")], right=(1,))
+    assert plain(made) == "a       n\n─────────\nx[b]z   1"
     assert [human(n) for n in (0, 999, 1500, 2 * 10**9)] == ["0 B", "999 B", "1.50 kB", "2.00 GB"]
 
 
 def test_progress_is_shown_on_terminals_only(monkeypatch, capsys):
-    from converters._cli._print import Progress
+    from converters._cli._print import Bar
 
-    Progress()("x", 1)
+    with Bar("converting") as progress:
+        progress("x", 1, 2)
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    progress = Progress()
-    progress("layer", 1500)
-    progress.close()
-    assert "1 tensors, 1.50 kB  layer" in capsys.readouterr().err
+    with Bar("converting") as progress:
+        progress("layer", 1500, 3000)
+        progress._bar.refresh()
+    err = capsys.readouterr().err
+    assert "converting" in err and "1.5/3.0 kB" in err
+    with Bar("converting", hidden=True) as progress:
+        progress("layer", 1500, 3000)
+    assert capsys.readouterr().err == ""

@@ -328,11 +328,11 @@ def test_table_and_json(tmp_path):
     ours[1] = N.Identity().eval()
     report = compare_models(theirs, ours, np.array([[1.0, -0.5]], np.float32), backward=False)
     assert str(report).splitlines() == [
-        "   module   class        max abs   max rel",
-        "-  -------  ----------  --------  --------",
-        "   0        Linear      0.00e+00  0.00e+00",
-        "!  1        ReLU        5.00e-01  5.00e-01",
-        "!  (model)  Sequential  5.00e-01  5.00e-01",
+        "    module    class         max abs    max rel",
+        "──────────────────────────────────────────────",
+        "    0         Linear       0.00e+00   0.00e+00",
+        "!   1         ReLU         5.00e-01   5.00e-01",
+        "!   (model)   Sequential   5.00e-01   5.00e-01",
         "forward: first diverges at 1 (ReLU): output differs by 5.00e-01 (relative 5.00e-01)",
     ]
     report.save(tmp_path / "report.json")

@@ -13,6 +13,8 @@ from torchcompat import _dtype
 from torchcompat._tensor import Tensor
 from torchcompat.serialization._safetensors import SafetensorsFile
 
+SAFE_INDEX, TORCH_INDEX = "model.safetensors.index.json", "pytorch_model.bin.index.json"
+_MOST_NAMED = 10
 _NOTHING = np.zeros((), np.float32)
 
 
@@ -50,7 +52,8 @@ class Checkpoint:
     """A checkpoint on disk, read one tensor at a time. Use it in a `with` statement.
 
     Attributes:
-        format: "safetensors", "torch zip", "torch legacy", or one of these with "sharded ".
+        format: "safetensors", "torch zip", "torch legacy", "msgpack", "orbax", or one of the first
+            two with "sharded ".
         infos: what is known of each tensor, by name. The keys of nested containers are joined by
             dots.
         other: entries that are no tensors, by name.
@@ -71,6 +74,16 @@ class Checkpoint:
     def read(self, name: str) -> Tensor:
         """The tensor called `name`, read now and not kept."""
         raise NotImplementedError
+
+    def values(self, name: str) -> np.ndarray:
+        """The same as an array in the memory and the layout that was read."""
+        release()  # of the tensor before
+        tensor = self.read(name)
+        held = np.asarray(tensor._cell.root.value).reshape(-1)
+        start = tensor.storage_offset() * held.itemsize if tensor.numel() else 0
+        steps = [step * held.itemsize for step in tensor.stride()]
+        raw = held.view(np.uint8)  # float8 has no buffer of its own
+        return np.ndarray(tuple(tensor.shape), held.dtype, raw, start, steps)
 
     def close(self) -> None:
         """Closes the files; tensors that were read stay."""
@@ -148,9 +161,11 @@ class Part(Checkpoint):
 
 def describe_keys(checkpoint: Checkpoint) -> str:
     """Where the tensors of a checkpoint are, in words."""
-    if not checkpoint.nested:
+    tops = dict.fromkeys(name.partition(".")[0] for name in checkpoint.infos if "." in name)
+    under = checkpoint.nested or list(tops)
+    if not under:
         return "its tensors are at the top"
-    return "it has tensors under " + ", ".join(map(repr, checkpoint.nested))
+    return "it has tensors under " + _list([repr(name) for name in under])
 
 
 class Sharded(Checkpoint):
@@ -162,8 +177,9 @@ class Sharded(Checkpoint):
         open_one: opens one of the files.
 
     Raises:
-        FileNotFoundError: a shard is missing.
-        ValueError: a shard lacks a tensor that the index promises.
+        FileNotFoundError: shards are missing.
+        ValueError: shards lack tensors that the index promises, or two have a tensor of one name
+            and the index does not say which counts.
     """
 
     def __init__(
@@ -177,9 +193,11 @@ class Sharded(Checkpoint):
         self._shards: dict[str, Checkpoint] = {}
         self.metadata = dict(metadata)
         try:
-            for path in dict.fromkeys(weight_map.values()):
-                if not os.path.isfile(path):
-                    raise FileNotFoundError(f"{index} names the shard {path}, which does not exist")
+            paths = list(dict.fromkeys(weight_map.values()))
+            absent = [path for path in paths if not os.path.isfile(path)]
+            if absent:
+                raise FileNotFoundError(f"{index} names shards that do not exist: {_list(absent)}")
+            for path in paths:
                 self._shards[path] = open_one(path)
             self._collect(index, weight_map)
         except BaseException:
@@ -190,13 +208,18 @@ class Sharded(Checkpoint):
 
     def _collect(self, index: str, weight_map: dict[str, str]) -> None:
         self._home: dict[str, Checkpoint] = {}
-        for name, path in weight_map.items():
-            if name not in self._shards[path].infos:
-                raise ValueError(f"{index} says that {path} holds {name!r}, but it does not")
+        lacking = [n for n, path in weight_map.items() if n not in self._shards[path].infos]
+        if lacking:
+            told = [f"{name!r} in {os.path.basename(weight_map[name])}" for name in lacking]
+            raise ValueError(f"{index} promises tensors that the shards lack: {_list(told)}")
         for path, shard in self._shards.items():
             for name, info in shard.infos.items():
-                if weight_map.get(name, path) == path and name not in self._home:
-                    self._home[name], self.infos[name] = shard, info
+                if weight_map.get(name, path) != path:
+                    continue
+                if name in self._home:
+                    both = f"{self.infos[name].file} and {path}"
+                    raise ValueError(f"{name!r} is in two shards, {both}, and not in {index}")
+                self._home[name], self.infos[name] = shard, info
             self.other.update(shard.other)
             for key, text in shard.metadata.items():
                 self.metadata.setdefault(key, text)
@@ -207,3 +230,8 @@ class Sharded(Checkpoint):
     def close(self) -> None:
         for shard in self._shards.values():
             shard.close()
+
+
+def _list(names: list[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more

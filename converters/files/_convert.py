@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from converters.files._checkpoint import Checkpoint, describe_keys, release
-from converters.files._open import open_checkpoint
+from converters.files._checkpoint import Checkpoint, describe_keys
+from converters.files._items import Item, split_ties
+from converters.files._names import PREFIXES, strip_prefixes
+from converters.files._open import find, open_checkpoint
 from converters.files._saving import SHARD_SIZE, write_items
-from converters.files._writing import Item, Progress, _silent
 from torchcompat._dtype import BY_NAME, dtype
 
+Progress = Callable[[str, int, int], None]
 _ARROW = re.compile(r"\s*->\s*")
 
 
@@ -41,8 +41,10 @@ class Conversion(NamedTuple):
 
     Attributes:
         tensors: how many names.
-        nbytes: bytes of the tensors that were read.
+        nbytes: bytes of the source's tensors.
         renamed: old names to new ones, where they differ.
+        repaired: those of them that prefix repair changed.
+        resumed: how many shards an earlier, interrupted run had completed.
         left_out: entries that are no tensors.
         unused: rules that changed no name.
     """
@@ -50,6 +52,8 @@ class Conversion(NamedTuple):
     tensors: int
     nbytes: int
     renamed: dict[str, str]
+    repaired: dict[str, str]
+    resumed: int
     left_out: list[str]
     unused: list[str]
 
@@ -98,40 +102,100 @@ def convert(
     *,
     dtype: str | None = None,
     rename: Iterable[Rule] = (),
+    repair: bool | Iterable[str] = False,
     key: str | None = None,
+    format: str | None = None,
     max_shard_size: int | str = SHARD_SIZE,
-    progress: Progress = _silent,
+    progress: Progress = lambda name, done, total: None,
 ) -> Conversion:
-    """Writes `source` as `target`, whose name says the format; holds one tensor at a time.
+    """Writes `source` in another format; holds one tensor at a time.
 
     The target appears when it is complete. Tied tensors stay tied, and a safetensors header's texts
-    are kept between safetensors files.
+    are kept between formats that have a place for them. A conversion into a folder of shards that
+    was interrupted goes on with the shards that lack, if it is run again with the same arguments
+    and its source is the same; otherwise it begins anew.
 
     Args:
         source: anything that `open_checkpoint` opens.
         target: as in `save_checkpoint`.
         dtype: the dtype that floating tensors get, such as "bfloat16". Others keep theirs.
         rename: rules, of which the first that fits a name is applied.
-        key: the top-level name of a torch file to take.
+        repair: True takes the prefixes `module.`, `_orig_mod.` and `model.` off the names, before
+            the rules; or a list of prefixes. The result says what was renamed.
+        key: the top-level name to take, such as "state_dict".
+        format: as in `save_checkpoint`.
         max_shard_size: the most bytes of one shard.
-        progress: called with the name and size of each tensor written.
+        progress: called with the name of each tensor that is written, and the bytes written so far
+            and in all.
 
     Raises:
         ValueError: the source nests its tensors and no `key` is given, two names become one, or
             `dtype` is no floating dtype.
         FileExistsError: the target is a folder that holds a checkpoint.
+        RuntimeError: the source changed while it was read.
     """
     kind = _floating(dtype) if dtype else None
     rules = list(rename)
     with open_checkpoint(source, key) as checkpoint:
         if checkpoint.nested:
             raise ValueError(f"{os.fspath(source)}: {describe_keys(checkpoint)}; choose one (key)")
-        names, unused = _renamed(list(checkpoint.infos), rules)
-        items = [_item(checkpoint, old, new, kind) for old, new in names.items()]
-        write_items(target, items, max_shard_size, _texts(checkpoint), progress)
-        changed = {old: new for old, new in names.items() if old != new}
+        old = list(checkpoint.infos)
+        prefixes = PREFIXES if repair is True else tuple(repair or ())
+        repaired = strip_prefixes(old, prefixes)
+        names, unused = _renamed(old, repaired, rules)
+        items = [_item(checkpoint, name, new, kind) for name, new in names.items()]
+        watch = _Watch(source, checkpoint, items, progress)
+        mark = [watch.stamp, key, list(names.items()), dtype]
+        texts = _texts(checkpoint)
+        resumed = write_items(target, items, max_shard_size, texts, watch, format, mark)
+        changed = {name: new for name, new in names.items() if name != new}
         total = sum(info.nbytes for info in checkpoint.infos.values())
-        return Conversion(len(items), total, changed, list(checkpoint.other), unused)
+        left_out = list(checkpoint.other)
+        return Conversion(len(items), total, changed, repaired, resumed, left_out, unused)
+
+
+class _Watch:
+    """Called after each tensor: counts, and makes sure that the source is still what it was.
+
+    Attributes:
+        stamp: size and times of each of the source's files.
+    """
+
+    def __init__(
+        self,
+        source: str | os.PathLike,
+        checkpoint: Checkpoint,
+        items: list[Item],
+        progress: Progress,
+    ) -> None:
+        places = {find(source), *(info.file for info in checkpoint.infos.values())}
+        self._places = sorted(os.path.abspath(place) for place in places)
+        self._source, self._progress = os.fspath(source), progress
+        self._done, self._total = 0, sum(item.nbytes for item in split_ties(items)[0])
+        self.stamp = self._stamp()
+
+    def __call__(self, name: str, nbytes: int) -> None:
+        if self._stamp() != self.stamp:
+            raise RuntimeError(f"{self._source} changed while it was read; run it again")
+        self._done = min(self._done + nbytes, self._total)
+        self._progress(name, self._done, self._total)
+
+    def _stamp(self) -> list:
+        return [_stamp_of(file) for place in self._places for file in _files(place)]
+
+
+def _files(place: str) -> list[str]:
+    if not os.path.isdir(place):
+        return [place]
+    return sorted(os.path.join(root, name) for root, _, names in os.walk(place) for name in names)
+
+
+def _stamp_of(file: str) -> list:
+    try:
+        found = os.stat(file)
+    except FileNotFoundError:
+        return [file]
+    return [file, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]
 
 
 def _floating(name: str) -> dtype:
@@ -142,14 +206,17 @@ def _floating(name: str) -> dtype:
     return kind
 
 
-def _renamed(names: list[str], rules: list[Rule]) -> tuple[dict[str, str], list[str]]:
+def _renamed(
+    names: list[str], repaired: dict[str, str], rules: list[Rule]
+) -> tuple[dict[str, str], list[str]]:
+    """The new name of each, and the rules that were for none."""
     found: dict[str, str] = {}
     used: set[Rule] = set()
     for name in names:
-        found[name] = name
+        found[name] = bare = repaired.get(name, name)
         for rule in rules:
-            new = rule.apply(name)
-            if new != name:
+            new = rule.apply(bare)
+            if new != bare:
                 found[name] = new
                 used.add(rule)
                 break
@@ -165,12 +232,7 @@ def _renamed(names: list[str], rules: list[Rule]) -> tuple[dict[str, str], list[
 def _item(checkpoint: Checkpoint, old: str, new: str, kind: dtype | None) -> Item:
     info = checkpoint.infos[old]
     target = kind if kind is not None and info.dtype.is_floating_point else info.dtype
-    return Item(new, target, info.shape, info.tie, partial(_values, checkpoint, old))
-
-
-def _values(checkpoint: Checkpoint, name: str) -> np.ndarray:
-    release()
-    return np.asarray(checkpoint.read(name).detach())
+    return Item(new, target, info.shape, info.tie, partial(checkpoint.values, old))
 
 
 def _texts(checkpoint: Checkpoint) -> dict[str, str]:

@@ -54,6 +54,12 @@ def _by_bare(names: Iterable[str], prefixes: Sequence[str]) -> dict[str, list[st
     return groups
 
 
+def strip_prefixes(names: Sequence[str], prefixes: Sequence[str]) -> dict[str, str]:
+    """The names that have one of `prefixes`, with what they are without; unless two would be one."""
+    groups = _by_bare(names, prefixes)
+    return {found[0]: key for key, found in groups.items() if found != [key] and len(found) == 1}
+
+
 def describe_repairs(renamed: Mapping[str, str]) -> str:
     """What a repair did, one line for each prefix: "'module.' removed from 12 names"."""
     counts: dict[str, int] = {}

@@ -6,11 +6,10 @@ import json
 import os
 from typing import Any
 
-from converters.files._checkpoint import Checkpoint, Part, Safetensors, Sharded
-from converters.files._pickles import TorchLegacy, TorchZip
-from torchcompat.serialization._safetensors import looks_like_safetensors
+from converters.files._checkpoint import SAFE_INDEX, TORCH_INDEX, Checkpoint, Part, Sharded
+from converters.files._formats import open_file
+from converters.files._orbax import Orbax, find_tree
 
-SAFE_INDEX, TORCH_INDEX = "model.safetensors.index.json", "pytorch_model.bin.index.json"
 # What a folder is searched for, in Hugging Face's order.
 _IN_FOLDER = ("model.safetensors", SAFE_INDEX, "pytorch_model.bin", TORCH_INDEX)
 _MAX_INDEX = 256 << 20
@@ -20,9 +19,10 @@ def open_checkpoint(path: str | os.PathLike, key: str | None = None) -> Checkpoi
     """Opens a checkpoint without reading its tensors. No code in it is run.
 
     Args:
-        path: a torch or safetensors file, a shard index (`*.index.json`) or a folder that has
-            `model.safetensors`, `pytorch_model.bin`, or the index of either.
-        key: take only what lies under this top-level name of a torch file, such as "state_dict".
+        path: a file of torch, safetensors or Flax's msgpack, a shard index (`*.index.json`), or a
+            folder that has `model.safetensors`, `pytorch_model.bin` or the index of either, or is
+            an Orbax checkpoint.
+        key: take only what lies under this top-level name, such as "state_dict" or "params".
 
     Raises:
         FileNotFoundError: there is no such file, no checkpoint in the folder, or a shard is missing.
@@ -51,29 +51,22 @@ def find(path: str | os.PathLike) -> str:
     for name in _IN_FOLDER:
         if os.path.isfile(os.path.join(where, name)):
             return os.path.join(where, name)
+    tree = find_tree(where)
+    if tree is not None:
+        return tree
     indices = sorted(name for name in os.listdir(where) if name.endswith(".index.json"))
     if len(indices) == 1:
         return os.path.join(where, indices[0])
     raise FileNotFoundError(
-        f"no checkpoint in the folder {where}: it has none of {', '.join(_IN_FOLDER)}"
-        + (f", and several indices: {', '.join(indices)}" if indices else "")
+        f"no checkpoint in the folder {where}: it has none of {', '.join(_IN_FOLDER)}, "
+        "and is not Orbax's" + (f", and several indices: {', '.join(indices)}" if indices else "")
     )
 
 
 def _open(path: str) -> Checkpoint:
     if path.endswith(".index.json"):
         return _open_index(path)
-    return _open_file(path)
-
-
-def _open_file(path: str) -> Checkpoint:
-    with open(path, "rb") as file:
-        head = file.read(16)
-    if not head:
-        raise EOFError(f"{path} is empty")
-    if looks_like_safetensors(head) or path.endswith(".safetensors"):
-        return Safetensors(path)
-    return TorchZip(path) if head.startswith(b"PK\3\4") else TorchLegacy(path)
+    return Orbax(path) if os.path.isdir(path) else open_file(path)
 
 
 def _open_index(path: str) -> Checkpoint:
@@ -92,7 +85,7 @@ def _open_index(path: str) -> Checkpoint:
         name: os.path.join(folder, _checked(path, shard)) for name, shard in weight_map.items()
     }
     metadata = index.get("metadata")
-    return Sharded(path, homes, metadata if isinstance(metadata, dict) else {}, _open_file)
+    return Sharded(path, homes, metadata if isinstance(metadata, dict) else {}, open_file)
 
 
 def _checked(index: str, shard: Any) -> str:

@@ -10,20 +10,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from converters.files._writing import (
-    Item,
-    Progress,
-    _silent,
-    write_folder,
-    write_safetensors,
-    write_torch,
-)
+from converters.files._formats import format_for
+from converters.files._items import Item, Progress, silent
+from converters.files._shards import write_folder
 from torchcompat._dtype import BY_NAME
 from torchcompat._tensor import Tensor, wrap
 
 _UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
-TORCH_ENDINGS = (".pt", ".pth", ".bin")
 SHARD_SIZE = "5GB"
 
 
@@ -50,18 +44,23 @@ def save_checkpoint(
     *,
     max_shard_size: int | str = SHARD_SIZE,
     metadata: Mapping[str, str] | None = None,
+    format: str | None = None,
 ) -> None:
     """Saves weights so that the name stands for a whole checkpoint or none.
 
     Args:
         model: a module, or a `state_dict` of Tensors or arrays.
-        path: `*.safetensors`, or `*.pt`, `*.pth` and `*.bin` for torch's format; any other name is
-            a folder, with `model.safetensors` or, from `max_shard_size` on, shards and their index.
+        path: `*.safetensors`; `*.pt`, `*.pth`, `*.bin` and `*.ckpt` for torch's format;
+            `*.msgpack` for Flax's; `*.orbax` for Orbax's. A name without an ending is a folder,
+            with `model.safetensors` or, from `max_shard_size` on, shards and their index.
         max_shard_size: bytes, or a text such as "5GB". A larger tensor has a shard of its own.
-        metadata: texts for the safetensors headers, beside `format: pt`.
+        metadata: texts for the safetensors headers, beside `format: pt`; Orbax keeps them too.
+        format: "safetensors", "torch", "msgpack" or "orbax", where the name does not say it; for a
+            folder, of what kind its files are.
 
-    Tied tensors are written once. torch's format has their sharing; a safetensors header names, as
-    safetensors' `save_model` has it, the tensor that stands for each of the other names. Different
+    Tied tensors are written once and stay tied. torch's format has their sharing; a safetensors
+    header names, as safetensors' `save_model` has it, the tensor that stands for each of the other
+    names; msgpack and Orbax have a note of the other names where Flax does not look. Different
     views of one storage are written out each.
 
     Raises:
@@ -69,7 +68,8 @@ def save_checkpoint(
         TypeError: a value is no tensor.
     """
     state = model.state_dict() if hasattr(model, "state_dict") else model
-    write_items(path, [_item(n, v) for n, v in state.items()], max_shard_size, dict(metadata or {}))
+    items = [_item(name, value) for name, value in state.items()]
+    write_items(path, items, max_shard_size, dict(metadata or {}), format=format)
 
 
 def write_items(
@@ -77,22 +77,21 @@ def write_items(
     items: list[Item],
     max_shard_size: int | str = SHARD_SIZE,
     metadata: dict[str, str] | None = None,
-    progress: Progress = _silent,
-) -> None:
-    """Writes a file or a folder, as its name says."""
-    name = os.fspath(path)
+    progress: Progress = silent,
+    format: str | None = None,
+    source: Any = None,
+) -> int:
+    """Writes a file or a folder, as its name or `format` says; returns the shards taken over.
+
+    Args:
+        source: as in `write_folder`.
+    """
     limit = parse_size(max_shard_size)
-    if name.endswith(".safetensors"):
-        write_safetensors(path, items, metadata, progress)
-    elif name.endswith(TORCH_ENDINGS):
-        write_torch(path, items, metadata, progress)
-    elif os.path.isfile(name) or re.search(r"\.[A-Za-z]{1,12}$", os.path.basename(name)):
-        raise ValueError(
-            f"{name!r}: the format is told from the name, which must end in .safetensors, "
-            f"{', '.join(TORCH_ENDINGS)}, or be a folder's"
-        )
-    else:
-        write_folder(path, items, limit, metadata, progress)
+    form, sharded = format_for(path, format)
+    if sharded:
+        return write_folder(path, items, limit, metadata, progress, form.shards, source)
+    form.write(path, items, metadata, progress)
+    return 0
 
 
 def _item(name: str, value: Any) -> Item:

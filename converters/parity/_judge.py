@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from converters.parity._error import Error
 from converters.parity._record import Event, Recorder, Value
-from converters.parity._report import Divergence, Error, ParityReport, Row
+from converters.parity._report import Divergence, ParityReport, Row
 
 # dtype -> (error allowed in units of the largest expected value, and on top of it)
 _TOLERANCES = {

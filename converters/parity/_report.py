@@ -3,37 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from converters._cli._print import table
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from converters import _text
+from converters.parity._error import Error
+from converters.parity._plot import Point, plot
 from torchcompat.serialization._atomic import write_file
-
-
-class Error(NamedTuple):
-    """How far tensors are apart.
-
-    Attributes:
-        max_abs: the largest absolute error.
-        max_rel: the same in units of the largest expected value.
-        ok: whether it is within the tolerance.
-        detail: what differs besides values (a shape, a dtype, a number of tensors), if anything.
-    """
-
-    max_abs: float = 0.0
-    max_rel: float = 0.0
-    ok: bool = True
-    detail: str = ""
-
-    def worse(self, other: Error) -> Error:
-        """The larger of two errors in each part."""
-        return Error(
-            max(self.max_abs, other.max_abs),
-            max(self.max_rel, other.max_rel),
-            self.ok and other.ok,
-            self.detail or other.detail,
-        )
 
 
 class Row(NamedTuple):
@@ -104,15 +84,18 @@ class ParityReport:
 
     def table(self) -> str:
         """The rows as text; a diverging one has a mark."""
+        return _text.plain(self._table())
+
+    def _table(self) -> Table:
         head = ["", "module", "class", "max abs", "max rel", "grad abs", "grad rel"]
         lines = [_line(row) for row in self.rows]
-        right = (3, 4, 5, 6)
         if not self.backward:
             head, lines = head[:5], [line[:5] for line in lines]
-        return table(head, lines, right)
+        wrong = [number for number, line in enumerate(lines) if line[0]]
+        return _text.table(head, lines, (3, 4, 5, 6), wrong)
 
-    def __str__(self) -> str:
-        lines = [self.table()] if self.rows else []
+    def _verdict(self) -> list[str]:
+        lines = []
         for title, found in (
             ("forward", self.first_divergence),
             ("backward", self.first_backward_divergence),
@@ -122,39 +105,55 @@ class ParityReport:
         lines += [f"{name}: {what}" for name, what in self.weights.items()]
         lines += [f"only in torch's model: {name}" for name in self.only_in_torch]
         lines += [f"only in ours: {name}" for name in self.only_in_ours]
-        return "\n".join(lines + self.notes)
+        return lines + self.notes
+
+    def __str__(self) -> str:
+        return "\n".join([self.table()] * bool(self.rows) + self._verdict())
+
+    def __rich__(self) -> Group:
+        """What `rich.print` shows: the same, with the diverging rows in colour."""
+        return Group(*[self._table()] * bool(self.rows), *map(Text, self._verdict()))
 
     def to_json(self) -> str:
         """Everything as JSON; infinities are texts."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return json.dumps(_plain({"ok": self.ok, **fields}), indent=2)
+        return _text.to_json({"ok": self.ok, **fields})
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes the JSON to a file."""
         text = self.to_json().encode() + b"\n"
         write_file(path, lambda file: file.write(text))
 
+    def plot(self, path: str | os.PathLike) -> None:
+        """Draws the relative errors, forward and backward, over the depth of the call.
+
+        Args:
+            path: an image, in the format that its ending says (png, svg, pdf).
+
+        Raises:
+            RuntimeError: matplotlib is not installed.
+        """
+        points = [Point(_called(row), row.output, row.gradient) for row in self.rows]
+        plot(points, path)
+
 
 def _line(row: Row) -> tuple[str, ...]:
     wrong = row.output is None or not row.output.ok or (row.gradient and not row.gradient.ok)
+    return (
+        "!" if wrong else "",
+        _called(row),
+        row.kind,
+        *_cells(row.output),
+        *_cells(row.gradient),
+    )
+
+
+def _called(row: Row) -> str:
     name = row.module or "(model)"
-    called = f"{name} (call {row.call + 1})" if row.call else name
-    return ("!" if wrong else "", called, row.kind, *_cells(row.output), *_cells(row.gradient))
+    return f"{name} (call {row.call + 1})" if row.call else name
 
 
 def _cells(error: Error | None) -> tuple[str, str]:
     if error is None:
         return "-", "-"
     return f"{error.max_abs:.2e}", error.detail or f"{error.max_rel:.2e}"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        value = value._asdict()
-    if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
-    if isinstance(value, float) and abs(value) == float("inf"):
-        return str(value)
-    return value

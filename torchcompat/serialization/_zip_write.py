@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
+from collections.abc import Iterable
 from typing import BinaryIO, NamedTuple
 
 from torchcompat.serialization._options import get_crc32_options
@@ -37,14 +38,21 @@ class ZipWriter:
     def add(self, name: str, data: bytes | memoryview) -> None:
         """Writes a record named `archive/<name>`."""
         data = memoryview(data).cast("B")
+        self.add_pieces(name, (data,), len(data))
+
+    def add_pieces(self, name: str, pieces: Iterable[bytes | memoryview], size: int) -> None:
+        """Writes a record of `size` bytes that come in pieces."""
         raw_name = f"{_FOLDER}/{name}".encode()
-        flags = _UTF8 | (_DESCRIPTOR if len(data) else 0)
-        crc = zlib.crc32(data) if get_crc32_options() else 0
-        entry = _Entry(raw_name, flags, crc, len(data), self._at)
-        self._entries.append(entry)
+        flags = _UTF8 | (_DESCRIPTOR if size else 0)
+        entry = _Entry(raw_name, flags, 0, size, self._at)
         self._write(_local_header(entry))
-        self._write(data)
-        if len(data):
+        crc = 0
+        for piece in pieces:
+            crc = zlib.crc32(piece, crc) if get_crc32_options() else 0
+            self._write(piece)
+        entry = entry._replace(crc=crc)
+        self._entries.append(entry)
+        if size:
             self._write(_descriptor(entry))
 
     def finish(self) -> None:
