@@ -254,8 +254,3 @@ def test_names_of_modules():
     for module in ("functional", "grad_mode", "forward_ad"):
         theirs = getattr(real.autograd, module)
         assert set(getattr(theirs, "__all__", ())) <= set(dir(getattr(ours.autograd, module)))
-
-
-def test_forward_mode_raises():
-    with pytest.raises(NotImplementedError, match="func.jvp"):
-        ours.autograd.forward_ad.dual_level().__enter__()

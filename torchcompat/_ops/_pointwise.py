@@ -74,6 +74,15 @@ def float_binary(
     register(run, name, doc, faces, **row)
 
 
+def with_slopes(compute: Callable, first: Callable, second: Callable) -> Callable:
+    """`compute(a, b)` whose derivatives by `a` and by `b` are `first(a, b)` and `second(a, b)`."""
+    run = jax.custom_jvp(compute)
+    run.defjvps(
+        lambda step, out, a, b: step * first(a, b), lambda step, out, a, b: step * second(a, b)
+    )
+    return run
+
+
 def tensors_only(name: str, *titles: str) -> Callable:
     """A row's check: its first arguments, called `titles`, may not be Python numbers."""
 

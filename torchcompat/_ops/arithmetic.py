@@ -25,6 +25,7 @@ from torchcompat._ops._pointwise import (
     reject,
     some_tensor,
     tensors_only,
+    with_slopes,
 )
 from torchcompat._ops._registry import Array, Number, op
 
@@ -227,7 +228,20 @@ def pow(input: Array, exponent: Number | Array) -> Array:
         return _integer_power(base, power, exponent, to)
     if isinstance(exponent, (int, float)):
         return cast(_number_power(base, exponent), to)
-    return cast(jnp.power(base, power), to)
+    return cast(_power(base, power), to)
+
+
+def _by_base(base: jax.Array, power: jax.Array) -> jax.Array:
+    return jnp.where(power == 0, 0, power * _power(base, jnp.where(power == 0, 1, power) - 1))
+
+
+def _by_power(base: jax.Array, power: jax.Array) -> jax.Array:
+    flat = (base == 0) & (power.real >= 0)
+    return jnp.where(flat, 0, _power(base, power) * jnp.log(jnp.where(flat, 1, base)))
+
+
+# JAX's own slope by the base is NaN at 0 ** 0.
+_power = with_slopes(jnp.power, _by_base, _by_power)
 
 
 def _number_power(base: jax.Array, exponent: float) -> jax.Array:
@@ -261,7 +275,7 @@ def float_power(input: Array, exponent: Array) -> Array:
     to = result_type(input, exponent)
     to = _dtype.complex128 if to.is_complex else _dtype.float64
     check_broadcast(input, exponent)
-    return jnp.power(cast(input, to), cast(exponent, to))
+    return _power(cast(input, to), cast(exponent, to))
 
 
 @op(*POINTWISE, aliases=["negative"])
@@ -342,9 +356,17 @@ def ldexp(input: Array, other: Array) -> Array:
     return cast(a * jnp.exp2(power), to)
 
 
+def _over_square(a: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:
+    """`a / (x^2 + y^2)`; 0 where the divisor is."""
+    square = x * x + y * y
+    return jnp.where(square == 0, 0, a / jnp.where(square == 0, 1, square))
+
+
 float_binary(
     "atan2",
-    jnp.arctan2,
+    with_slopes(
+        jnp.arctan2, lambda y, x: _over_square(x, x, y), lambda y, x: _over_square(-y, x, y)
+    ),
     "The angle of the point (`other`, `input`), in radians.",
     aliases=["arctan2"],
 )

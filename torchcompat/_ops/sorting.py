@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
 import numpy as np
 from jax import lax
@@ -142,12 +144,26 @@ def nanmedian(input: Array, dim: int = -1, keepdim: bool = False) -> tuple[Array
     return _median(input, wrap_dim(dim, input.ndim), keepdim, True)
 
 
+@partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _shared(flat: Array, skip_nan: bool) -> jax.Array:
+    """The median, whose gradient all elements that are equal to it share."""
+    return _median(flat, 0, False, skip_nan)[0]
+
+
+@_shared.defjvp
+def _shared_jvp(skip_nan: bool, primals: tuple, tangents: tuple) -> tuple:
+    (flat,), (step,) = primals, tangents
+    value = _shared(flat, skip_nan)
+    same = (flat == value) | (jnp.isnan(flat) & jnp.isnan(value))
+    return value, jnp.sum(jnp.where(same, step, 0)) / jnp.sum(same).astype(step.dtype)
+
+
 @op(grad="MedianBackward0")
 def _median_all(input: Array) -> Array:
     """The lower median of all elements."""
     reject("median_cpu", input, bools=True, complexes=True)
     flat = input.reshape(-1)
-    return _median(flat, 0, False, False)[0] if flat.size else _empty_median(input)
+    return _shared(flat, False) if flat.size else _empty_median(input)
 
 
 @op(grad="NanmedianBackward0")
@@ -155,7 +171,7 @@ def _nanmedian_all(input: Array) -> Array:
     """The lower median of all elements that are not NaN."""
     reject("median_cpu", input, bools=True, complexes=True)
     flat = input.reshape(-1)
-    return _median(flat, 0, False, True)[0] if flat.size else _empty_median(input)
+    return _shared(flat, True) if flat.size else _empty_median(input)
 
 
 @op("torch", "method", returns="values indices")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import jax
 from jax import lax
@@ -11,7 +12,13 @@ from jax.scipy import special as jsp
 
 from torchcompat._ops import _bessel_tables as tables
 from torchcompat._ops._expansions import chebyshev
-from torchcompat._ops._pointwise import POINTWISE, float_binary, float_unary, reject
+from torchcompat._ops._pointwise import (
+    POINTWISE,
+    float_binary,
+    float_unary,
+    reject,
+    with_slopes,
+)
 
 _BOTH = (*POINTWISE, "special")
 
@@ -85,14 +92,20 @@ for _name, (_compute, _faces, _doc) in _UNARY.items():
     float_unary(_name, _single_or_double(_name, _compute), _doc, _faces)
 
 
-def _xlogy(x, y):
-    return jnp.where(jnp.isnan(y), y, jsp.xlogy(x, y))
+def _times_log(product: Callable, log: Callable, pole: float) -> Callable:
+    """`x log(y)`, 0 where `x` is. So is its slope there if `y` is at the pole or beyond it."""
+
+    def compute(x, y):
+        return jnp.where(jnp.isnan(y), y, product(x, y))
+
+    def by_x(x, y):
+        return jnp.where((x == 0) & (y <= pole), 0, log(y))
+
+    return with_slopes(compute, by_x, lambda x, y: x / (y - pole))
 
 
-def _xlog1py(x, y):
-    return jnp.where(jnp.isnan(y), y, jsp.xlog1py(x, y))
-
-
+_xlogy = _times_log(jsp.xlogy, jnp.log, 0.0)
+_xlog1py = _times_log(jsp.xlog1py, jnp.log1p, -1.0)
 float_binary("xlogy", _xlogy, "`input * log(other)`; 0 where `input` is 0.", _BOTH, numbers=True)
 float_binary(
     "xlog1py", _xlog1py, "`input * log1p(other)`; 0 where `input` is 0.", ("special",), numbers=True

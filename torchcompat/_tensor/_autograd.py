@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import functools
 import inspect
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from torchcompat._tensor._state import state
+
+_CLASS = (
+    "Decorating classes is deprecated and will be disabled in future versions. You should only decorate "
+    "functions or methods. To preserve the current behavior of class decoration, you can directly "
+    "decorate the `__init__` method and nothing else."
+)
 
 
 class _GradMode:
@@ -26,6 +33,8 @@ class _GradMode:
         state.grad_enabled = self.before.pop()
 
     def __call__(self, function: Callable) -> Callable:
+        if inspect.isclass(function):
+            warnings.warn(_CLASS, FutureWarning, stacklevel=2)
         if inspect.isgeneratorfunction(function):
             return self._around_generator(function)
 

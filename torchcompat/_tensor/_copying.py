@@ -45,7 +45,7 @@ def _deepcopy(self: Tensor, memo: dict) -> Tensor:
     result._requires_grad = self._requires_grad
     if self._grad is not None:
         result._grad = copy.deepcopy(self._grad, memo)
-    result.__dict__.update(copy.deepcopy(self.__dict__, memo))
+    result.__dict__.update(copy.deepcopy(attributes_of(self), memo))
     return result
 
 
@@ -54,8 +54,16 @@ def _copy(self: Tensor) -> Tensor:
     result = Tensor.__new__(type(self))
     result._cell, result._layout = self._cell, self._layout
     result._requires_grad = self._requires_grad
-    result.__dict__.update(self.__dict__)
+    result.__dict__.update(attributes_of(self))
     return result
+
+
+def attributes_of(tensor: Tensor) -> dict:
+    """What the user has set on the tensor; what autograd keeps there is left out."""
+    return {name: x for name, x in tensor.__dict__.items() if name not in _OF_AUTOGRAD}
+
+
+_OF_AUTOGRAD = frozenset(("_accumulator", "_retains_grad", "_tangent", "_version_ahead"))
 
 
 def _restore_cell(data: np.ndarray) -> Cell:
@@ -86,7 +94,7 @@ def _reduce_cell(self: Cell) -> tuple:
 
 
 def _reduce(self: Tensor, protocol: Any) -> tuple:
-    layout, state = self._layout_now(), self.__dict__
+    layout, state = self._layout_now(), attributes_of(self)
     return _restore, (type(self), self._cell, layout, self._requires_grad, state)
 
 

@@ -35,6 +35,8 @@ def call(row: Row, args: tuple) -> Any:
     """Runs one op. `args` holds every parameter in the order of the op's signature."""
     if state.autocast is not None:
         args = state.autocast(row, args)
+    if state.forward is not None:
+        return state.forward.call(row, args)
     if row.view is not None:
         result = _view(row, args)
         if result is not None:
@@ -171,6 +173,17 @@ def holds(kind: Any, values: Iterable) -> bool:
     return False
 
 
+def any_requires_grad(values: Iterable) -> bool:
+    """Whether a Tensor among `values`, or in a sequence among them, requires a gradient."""
+    for x in values:
+        if isinstance(x, Tensor):
+            if x.requires_grad:
+                return True
+        elif isinstance(x, (tuple, list)) and any_requires_grad(x):
+            return True
+    return False
+
+
 def to_tensor(x: Any) -> Any:
     """An array as a Tensor; anything else unchanged."""
     if isinstance(x, jax.Array):
@@ -212,6 +225,13 @@ class _TracedHere:
 
 
 _TRACED_HERE = _TracedHere()
+
+
+def is_traced_here(value: Any) -> bool:
+    """Whether a static argument stands for one that was traced."""
+    return value is _TRACED_HERE
+
+
 _UNFROZEN = frozenset(
     {list, tuple, np.ndarray, *(np.dtype(code).type for code in np.typecodes["AllInteger"])}
 )

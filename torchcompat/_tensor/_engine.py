@@ -8,7 +8,6 @@ is one more op with a row of its own.
 from __future__ import annotations
 
 import heapq
-import math
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,11 +15,12 @@ from typing import Any
 import jax
 from jax import numpy as jnp
 
+from torchcompat import _dtype
 from torchcompat._tensor import _anomaly, _vjps
 from torchcompat._tensor._autograd import set_grad_enabled
 from torchcompat._tensor._nodes import Accumulate, Edge, GraphNode, Node, edge_of, run_hook
 from torchcompat._tensor._state import state
-from torchcompat._tensor._tensor import Tensor, wrap
+from torchcompat._tensor._tensor import Size, Tensor, wrap
 
 FREED = (
     "Trying to backward through the graph a second time (or directly access saved tensors after they "
@@ -28,6 +28,7 @@ FREED = (
     ".backward() or autograd.grad(). Specify retain_graph=True if you need to backward through the "
     "graph a second time or if you need to access saved tensors after calling backward."
 )
+Root = tuple[Edge, Tensor]
 _sum = jax.jit(operator.add)
 _enable_x64 = jax.enable_x64
 
@@ -47,7 +48,7 @@ class _Pass:
 
     def __init__(
         self,
-        roots: list[tuple[Edge, Tensor]],
+        roots: list[Root],
         retain_graph: bool,
         create_graph: bool,
         wanted: list[Edge] | None,
@@ -171,7 +172,7 @@ class _Pass:
     def _before(self, extra: Any, given: tuple) -> tuple:
         boxes = tuple(map(self.boxed, given))
         for hook in list(extra.before.values()):
-            boxes = _as_tuple(_replaced(self.user(hook, boxes), boxes))
+            boxes = _checked_tuple(hook, self.user(hook, boxes), boxes)
         return tuple(map(self.bare, boxes))
 
     def _through(self, node: Any, held: dict[int, Any]) -> Sequence[Any]:
@@ -186,7 +187,7 @@ class _Pass:
         found = self._apply(node, {i: g for i, g in enumerate(given) if g is not None})
         boxes, given = tuple(map(self.boxed, found)), tuple(map(self.boxed, given))
         for hook in list(extra.after.values()):
-            boxes = _as_tuple(_replaced(self.user(hook, boxes, given), boxes))
+            boxes = _checked_tuple(hook, self.user(hook, boxes, given), boxes)
         return list(map(self.bare, boxes))
 
     # -- the op's derivative -----------------------------------------------------------------------
@@ -214,10 +215,6 @@ class _Pass:
         return found
 
 
-def _replaced(result: Any, before: Any) -> Any:
-    return before if result is None else result
-
-
 def _checked(hook: Callable, result: Any, before: Tensor) -> Tensor:
     """What a tensor's hook returned, if it can stand for the gradient."""
     if result is None:
@@ -230,8 +227,21 @@ def _checked(hook: Callable, result: Any, before: Tensor) -> Tensor:
     return result
 
 
-def _as_tuple(x: Any) -> tuple:
-    return tuple(x) if isinstance(x, (tuple, list)) else (x,)
+def _checked_tuple(hook: Callable, result: Any, before: tuple) -> tuple:
+    """What a node's hook returned, if it can stand for the gradients."""
+    if result is None:
+        return before
+    if isinstance(result, Tensor) and len(before) == 1:
+        return (result,)
+    if not isinstance(result, tuple):
+        raise TypeError(f"expected tuple, but hook returned '{type(result).__name__}'")
+    if len(result) != len(before):
+        name = getattr(hook, "__name__", repr(hook))
+        raise RuntimeError(
+            f"hook '{name}' has returned an incorrect number of values (got {len(result)}, but "
+            f"expected {len(before)})"
+        )
+    return result
 
 
 def _count_uses(nodes: list[Any]) -> dict[Any, int]:
@@ -269,52 +279,88 @@ def _leading_to(nodes: dict[Any, int], wanted: list[Edge]) -> set[Any]:
     return found
 
 
-def _root(tensor: Tensor, gradient: Any, number: int) -> tuple[Edge, Tensor]:
-    edge = edge_of(tensor)
+def _placed(x: Any) -> tuple[Edge | None, Size, _dtype.dtype]:
+    """Where a Tensor or a `GradientEdge` stands in the graph, and its shape and type."""
+    if isinstance(x, Tensor):
+        return edge_of(x), x.shape, x.dtype
+    forms = {i: (Size(shape), _dtype.from_numpy(kind)) for i, shape, kind in x.node.outputs}
+    return Edge(x.node, x.output_nr), *forms[x.output_nr]
+
+
+def _root(x: Any, gradient: Any, number: int) -> Root:
+    edge, shape, kind = _placed(x)
     if edge is None:
         raise RuntimeError(
             f"element {number} of tensors does not require grad and does not have a grad_fn"
         )
     if gradient is None:
-        return edge, _one(tensor)
-    if tuple(gradient.shape) != tuple(tensor.shape):
+        return edge, _one(shape, kind)
+    if gradient.shape != shape:
         raise RuntimeError(
             f"Mismatch in shape: grad_output[{number}] has a shape of {gradient.shape} and "
-            f"output[{number}] has a shape of {tensor.shape}."
+            f"output[{number}] has a shape of {shape}."
         )
-    if gradient.dtype.is_complex != tensor.dtype.is_complex:
+    if gradient.dtype.is_complex != kind.is_complex:
         raise RuntimeError(
             "For complex Tensors, both grad_output and output are required to have the same dtype. "
             f"Mismatch in dtype: grad_output[{number}] has a dtype of {gradient.dtype} and "
-            f"output[{number}] has a dtype of {tensor.dtype}."
+            f"output[{number}] has a dtype of {kind}."
         )
-    return edge, gradient if gradient.dtype is tensor.dtype else gradient.to(tensor.dtype)
+    return edge, gradient if gradient.dtype is kind else gradient.to(kind)
 
 
-def _one(tensor: Tensor) -> Tensor:
-    if math.prod(tensor.shape) != 1:
+def _one(shape: Size, kind: _dtype.dtype) -> Tensor:
+    if shape.numel() != 1:
         raise RuntimeError("grad can be implicitly created only for scalar outputs")
-    if not tensor.dtype.is_floating_point:
+    if not kind.is_floating_point:
         raise RuntimeError(
-            f"grad can be implicitly created only for real scalar outputs but got {tensor.dtype}"
+            f"grad can be implicitly created only for real scalar outputs but got {kind}"
         )
     with _enable_x64(True):
-        return wrap(jnp.ones(tensor.shape, tensor.dtype.numpy))
+        return wrap(jnp.ones(shape, kind.numpy))
+
+
+def roots(outputs: Sequence[Any], gradients: Sequence[Any]) -> list[Root]:
+    """Where a pass from `outputs` (Tensors or `GradientEdge`s) starts, with the gradients there.
+
+    Raises:
+        RuntimeError: an output needs no gradient, or one that is no number has none given.
+    """
+    return [_root(x, g, i) for i, (x, g) in enumerate(zip(outputs, gradients))]
 
 
 def run(
-    tensors: Sequence[Tensor],
-    gradients: Sequence[Any],
-    retain_graph: bool,
-    create_graph: bool,
-    wanted: list[Edge] | None = None,
+    roots: list[Root], retain_graph: bool, create_graph: bool, wanted: list[Edge] | None = None
 ) -> list[Tensor | None]:
-    """One backward pass from `tensors`.
+    """One backward pass from `roots`.
 
     Args:
         wanted: edges whose gradients are returned, in order; None accumulates into the leaves.
     """
-    roots = [_root(t, g, i) for i, (t, g) in enumerate(zip(tensors, gradients))]
     one = _Pass(roots, retain_graph, create_graph, wanted)
     one.run()
     return [] if wanted is None else [one.wanted[edge] for edge in wanted]
+
+
+def call(node: GraphNode, *gradients: Tensor | None) -> Any:
+    """The derivative of one node by itself: `y.grad_fn(gradient)`. It is recorded if recording is on.
+
+    Returns:
+        The gradient of the node's input, or a tuple of several.
+
+    Raises:
+        TypeError: there are not as many gradients as the node has outputs.
+    """
+    count = 1 + max((i for i, *_ in node.outputs), default=0)
+    if len(gradients) != count:
+        raise TypeError(f"expected {count} arguments, got {len(gradients)} instead")
+    if isinstance(node, Accumulate):
+        return node.accumulate(gradients[0], state.grad_enabled)
+    one = _Pass([], True, state.grad_enabled, None)
+    held = {i: one.bare(g) for i, g in enumerate(gradients) if g is not None}
+    with _enable_x64(True):
+        found = tuple(map(one.boxed, one._apply(node, held)))
+    return found[0] if len(found) == 1 else found
+
+
+GraphNode.__call__ = call  # type: ignore[operator]

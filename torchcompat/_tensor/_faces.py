@@ -33,8 +33,19 @@ def _call_extra(row: Row, args: tuple, extra: dict[str, Any]) -> Any:
         if name not in row.names:
             raise TypeError(f"{row.name}() got an unexpected keyword argument '{word}'")
         values[row.names.index(name)] = value
-    result = _dispatch.call(row, tuple(values))
-    return result if out is None else into(out, result)
+    if out is None:
+        return _dispatch.call(row, tuple(values))
+    check_out(row.name, (*values, out))
+    return into(out, _dispatch.call(row, tuple(values)))
+
+
+def check_out(name: str, tensors: Iterable) -> None:
+    """Raises torch's error for `out=` where a tensor, or one in a list of them, requires a gradient."""
+    if state.grad_enabled and _dispatch.any_requires_grad(tensors):
+        raise RuntimeError(
+            f"{name}(): functions with out=... arguments don't support automatic differentiation, but "
+            "one of the arguments requires grad."
+        )
 
 
 def into(out: Any, result: Any) -> Any:
@@ -120,6 +131,8 @@ def write(target: Tensor, result: Any, uniform: bool = False) -> Tensor:
     shape, kind = tuple(target.shape), target.dtype.numpy
     if isinstance(target._cell.value, jax.ShapeDtypeStruct):
         return target
+    if state.forward is not None:
+        state.forward.written(target, result)
     recording = state.grad_enabled and isinstance(result, Tensor)
     if recording and (result.requires_grad or target.requires_grad):
         if result.dtype is not target.dtype or result.shape != target.shape:

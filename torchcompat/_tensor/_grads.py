@@ -23,11 +23,12 @@ def check(owner: Any, grad: Any) -> None:
         )
     if grad is owner:
         raise RuntimeError("can't assign Variable as its own grad")
-    if grad.dtype is not owner.dtype:
+    wanted = dtype_of(owner)
+    if wanted is not None and grad.dtype is not wanted:
         name = _dtype.scalar_name(grad.dtype)
         raise RuntimeError(
             f"attempting to assign a gradient with dtype '{_KINDS.get(name, name.lower())}' to a tensor "
-            f"with grad_dtype '{_dtype.scalar_name(owner.dtype)}'. The gradient must match the tensor's "
+            f"with grad_dtype '{_dtype.scalar_name(wanted)}'. The gradient must match the tensor's "
             "grad_dtype (defaults to the tensor's dtype). You can set the tensor's grad_dtype attribute "
             "with a specific dtype, or None to allow any dtype. Set grad_dtype with caution. Diverging "
             "the dtypes of a tensor and its gradient may break downstream systems that assume they "
@@ -44,6 +45,11 @@ def check(owner: Any, grad: Any) -> None:
             f"attempting to assign a gradient of size '{list(grad.shape)}' to a tensor of size "
             f"'{list(owner.shape)}'. Please ensure that the gradient and the tensor are the same size"
         )
+
+
+def dtype_of(owner: Any) -> _dtype.dtype | None:
+    """The type that gradients of a leaf are kept in; None keeps them as they come."""
+    return owner.__dict__.get("_grad_dtype", owner.dtype)
 
 
 def warn_of_non_leaf(tensor: Any) -> None:

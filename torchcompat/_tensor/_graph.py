@@ -13,7 +13,15 @@ from torchcompat import _strided
 from torchcompat._ops._registry import STATIC, TRACED, Row
 from torchcompat._tensor import _saving
 from torchcompat._tensor._marks import form, marked, same_storage
-from torchcompat._tensor._nodes import Accumulate, Edge, Node, accumulator, edge_of, run_hook
+from torchcompat._tensor._nodes import (
+    Accumulate,
+    Edge,
+    Node,
+    accumulator,
+    edge_of,
+    move_keeper,
+    run_hook,
+)
 from torchcompat._tensor._tensor import Tensor
 
 __all__ = [
@@ -80,8 +88,10 @@ def renew(view: Tensor) -> None:
         )
     view._graph_version = version
     if base._requires_grad:
+        before = view._grad_fn, view._output_nr
         node = Node(_ALIAS, [form(base)], _within(view, base), [base])
         node.made(view, 0, tuple(view.shape), base._cell.value.dtype)
+        move_keeper(view, *before)
 
 
 def one_of_several(view: Tensor, what: str) -> str:
@@ -118,8 +128,10 @@ def writing(target: Tensor, result: Tensor) -> Callable[[], None]:
     if base is None or target._graph_version is None:
 
         def take_over() -> None:
+            before = target._grad_fn, target._output_nr
             target._grad_fn, target._output_nr = result._grad_fn, result._output_nr
             target._requires_grad = result._requires_grad
+            move_keeper(target, *before)
             _note_write(target, result)
 
         return take_over
@@ -127,7 +139,9 @@ def writing(target: Tensor, result: Tensor) -> Callable[[], None]:
     node = Node(_SCATTER, [form(base), form(result)], place, [base, result])
 
     def scatter() -> None:
+        before = base._grad_fn, base._output_nr
         node.made(base, 0, tuple(base.shape), base._cell.value.dtype)
+        move_keeper(base, *before)
         _note_write(target, result)
 
     return scatter

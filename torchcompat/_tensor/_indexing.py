@@ -31,7 +31,8 @@ _ALIAS, _INDEX, _PUT = (ROWS[name] for name in ("alias", "index", "index_put_at"
 def _apply(self: Tensor, steps: Steps) -> Tensor:
     """The view that the steps make of `self`; recorded step by step where gradients are."""
     traced = any(row is SELECT and isinstance(args[1], Tensor) for row, args in steps)
-    if traced or self._requires_grad and state.grad_enabled:
+    recorded = self._requires_grad and state.grad_enabled
+    if traced or recorded or state.forward is not None:
         result = self
         for row, args in steps:
             result = call(row, (result, *args))
@@ -156,10 +157,11 @@ def _put_view(self: Tensor, steps: Steps, value: Any) -> None:
         if value._cell is self._cell and value._layout_now() == layout:
             self._cell.version += 1
             return
-        if state.grad_enabled and (value.requires_grad or self.requires_grad):
+        recorded = state.grad_enabled and (value.requires_grad or self.requires_grad)
+        if recorded or state.forward is not None:
             _faces.write(_apply(self, steps or [(_ALIAS, ())]), value)
             return
-    elif state.grad_enabled and self.requires_grad:
+    elif (state.grad_enabled and self.requires_grad) or state.forward is not None:
         number = put(np.asarray(value).astype(self.dtype.numpy))
         _faces.write(_apply(self, steps or [(_ALIAS, ())]), number)
         return

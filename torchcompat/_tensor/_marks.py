@@ -81,8 +81,13 @@ def marked(tensors: list[Tensor]) -> tuple[list[Tensor], Mark | None]:
     else:
         aliases = [same_storage(t) for t in tensors]
     for i, (box, tensor) in enumerate(zip(aliases, tensors)):
-        if node is not None and tensor.requires_grad:
-            node.made(box, i, tuple(tensor.shape), tensor._cell.value.dtype)
+        if node is None:
+            continue
+        shape, kind = tuple(tensor.shape), tensor._cell.value.dtype
+        if tensor.requires_grad:
+            node.made(box, i, shape, kind)
+        else:
+            node.outputs.append((i, shape, kind))
     return aliases, mark
 
 

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 
 import jax
 
+from torchcompat import _dtype
 from torchcompat._ops._registry import Row
-from torchcompat._tensor import _saving
+from torchcompat._tensor import _grads, _saving
 from torchcompat._tensor._cell import traced_here
-from torchcompat._tensor._state import serial, state
-from torchcompat._tensor._tensor import Tensor, wrap
+from torchcompat._tensor._state import sequence, state
+from torchcompat._tensor._tensor import Size, Tensor, wrap
 from torchcompat.utils.hooks import RemovableHandle
 
 
@@ -22,6 +23,13 @@ class Edge(NamedTuple):
 
     node: Any
     output: int
+
+
+class Metadata(NamedTuple):
+    """What one gradient of a node is like."""
+
+    shape: Size
+    dtype: _dtype.dtype
 
 
 class Extra:
@@ -33,9 +41,10 @@ class Extra:
         before: functions that see, and may replace, the tuple of the outputs' gradients.
         after: functions of the inputs' and the outputs' gradients, which may replace the former.
         metadata: the user's own notes.
+        tangents: by their places among the leaves, the tangents of what was differentiated forward.
     """
 
-    __slots__ = ("hooks", "keepers", "before", "after", "metadata")
+    __slots__ = ("hooks", "keepers", "before", "after", "metadata", "tangents")
 
     def __init__(self) -> None:
         self.hooks: dict[int, OrderedDict] = {}
@@ -43,6 +52,7 @@ class Extra:
         self.before: OrderedDict[int, Callable] = OrderedDict()
         self.after: OrderedDict[int, Callable] = OrderedDict()
         self.metadata: dict = {}
+        self.tangents: dict[int, Tensor] = {}
 
 
 def add_hook(hooks: OrderedDict, hook: Callable) -> RemovableHandle:
@@ -65,6 +75,7 @@ class GraphNode:
     serial: float
     extra: Extra | None
     edges: Any = ()
+    outputs: Any = ()
     freed = False
     _title = ""
 
@@ -96,8 +107,17 @@ class GraphNode:
     def requires_grad(self) -> bool:
         return True
 
+    @property
+    def _input_metadata(self) -> list[Metadata]:
+        """Shape and type of each gradient that the node takes."""
+        forms = {i: (shape, kind) for i, shape, kind in self.outputs}
+        return [Metadata(Size(shape), _dtype.from_numpy(kind)) for shape, kind in forms.values()]
+
     def _sequence_nr(self) -> int:
         return int(self.serial)
+
+    def _set_sequence_nr(self, number: int) -> None:
+        self.serial = number
 
     def register_hook(self, fn: Callable) -> RemovableHandle:
         """Calls `fn(grad_inputs, grad_outputs)` after the node has run; a result replaces the former."""
@@ -125,8 +145,9 @@ class Node(GraphNode):
         leaves: `arrays` without nesting; None once they are freed. Where the derivative does not
             depend on a value, only its shape and type.
         structure: how `leaves` nest; None if they do not.
-        edges: for each Tensor argument where it came from, or None if it needs no gradient.
-        positions: for each Tensor argument its place in `leaves`.
+        edges: for each Tensor argument where it came from, or None if it needs no gradient. Arguments
+            that no derivative exists by (an index, a mask) are left out, as in torch.
+        positions: for each of those its place in `leaves`.
         outputs: `(number, shape, dtype)` of each differentiable result.
         marks: what must not be written to before backward.
     """
@@ -149,7 +170,7 @@ class Node(GraphNode):
         inputs: list[Tensor],
         positions: list[int] | None = None,
     ) -> None:
-        self.serial = serial()
+        self.serial = sequence()
         self.extra = None
         self.row, self.static = row, static
         self.structure = None
@@ -160,6 +181,11 @@ class Node(GraphNode):
                 break
         self.edges = [edge_of(t) for t in inputs]
         self.positions = _positions(self.leaves, inputs) if positions is None else positions
+        if None in self.edges:
+            self._leave_out_indices()
+        if row.name in _BOXES_NUMBERS and len(self.edges) == 1:
+            self.edges.append(None)
+            self.positions.append(-1)
         self.outputs: list[tuple[int, tuple, Any]] = []
         self.marks: list = []
         self.made_at = _saving.stack() if state.anomaly else None
@@ -169,6 +195,15 @@ class Node(GraphNode):
         self.outputs.append((output, shape, dtype))
         tensor._grad_fn, tensor._output_nr, tensor._requires_grad = self, output, True
 
+    def _leave_out_indices(self) -> None:
+        leaves: Any = self.leaves
+        found = [
+            (edge, position)
+            for i, (edge, position) in enumerate(zip(self.edges, self.positions))
+            if edge is not None or leaves[position].dtype.kind not in ("biu" if i else "b")
+        ]
+        self.edges, self.positions = ([one[k] for one in found] for k in (0, 1))
+
     def saved(self) -> list[Any]:
         """The leaves, with Tensors that continue the graph where an input needs a gradient."""
         leaves = _saving.unpacked(self)
@@ -176,6 +211,10 @@ class Node(GraphNode):
             if edge is not None and not isinstance(leaves[position], _saving.ABSENT):
                 leaves[position] = box = wrap(leaves[position])
                 box._grad_fn, box._output_nr, box._requires_grad = *edge, True
+        if state.forward is not None and self.extra is not None:
+            for position, tangent in self.extra.tangents.items():
+                if not isinstance(leaves[position], _saving.ABSENT):
+                    leaves[position] = state.forward.dual(leaves[position], tangent)
         return leaves
 
     def release(self) -> None:
@@ -190,6 +229,8 @@ class Node(GraphNode):
         return self.leaves is None
 
 
+# A number that one of these is given counts as an argument with no place in the graph.
+_BOXES_NUMBERS = frozenset(("_add", "_sub", "add", "div", "mul", "sub", "true_divide"))
 _kinds: dict[str, type[Node]] = {}
 
 
@@ -204,6 +245,7 @@ def _kind(name: str) -> type[Node]:
 # Where torch names the node after the op that its function calls last.
 _TITLES = {
     "CorrcoefBackward0": "DivBackward0",
+    "CopyBackwards": "torch::autograd::CopyBackwards",
     "CrossBackward0": "LinalgCrossBackward0",
     "CrossEntropyBackward0": "NllLossBackward0",
     "LocalResponseNormBackward0": "DivBackward0",
@@ -253,6 +295,7 @@ class Accumulate(GraphNode):
     """The end of the graph at a leaf tensor: adds the gradient to its `.grad`."""
 
     __slots__ = ("variable", "finished")
+    __module__ = "builtins"
 
     def __init__(self, variable: Tensor) -> None:
         self.serial = float("inf")
@@ -271,7 +314,9 @@ class Accumulate(GraphNode):
         variable = self.variable
         if state.capture is not None:
             state.capture.slot(variable)
-        before = variable._grad
+        before, kind = variable._grad, _grads.dtype_of(variable)
+        if kind is not None and gradient.dtype is not kind:
+            gradient = gradient.to(kind)
         if before is None:
             variable._grad = gradient if keep_graph else wrap(gradient._read())
         elif keep_graph:
@@ -279,10 +324,13 @@ class Accumulate(GraphNode):
         else:
             before._write((before + gradient)._read())
 
-    def __repr__(self) -> str:
-        return f"<AccumulateGrad object at {hex(id(self))}>"
+    @property
+    def outputs(self) -> list:  # type: ignore[override]
+        """The leaf, as the one thing that the node takes a gradient of."""
+        return [(0, tuple(self.variable.shape), self.variable._cell.value.dtype)]
 
 
+Accumulate.__name__ = "AccumulateGrad"
 _accumulators: weakref.WeakValueDictionary[int, Accumulate] = weakref.WeakValueDictionary()
 
 
@@ -292,6 +340,17 @@ def accumulator(leaf: Tensor) -> Accumulate:
     if found is None or found.variable is not leaf:
         found = _accumulators[id(leaf)] = Accumulate(leaf)
     return found
+
+
+def move_keeper(tensor: Tensor, node: Any, output: int) -> None:
+    """`tensor` stands elsewhere in the graph now: takes along what `retain_grad` hung on its place.
+
+    Args:
+        node, output: where it stood.
+    """
+    keepers = node.extra.keepers if node is not None and node.extra is not None else {}
+    if output in keepers and tensor._grad_fn is not None:
+        tensor._grad_fn.hung().keepers[tensor._output_nr] = keepers.pop(output)
 
 
 def edge_of(tensor: Tensor) -> Edge | None:

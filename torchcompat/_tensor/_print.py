@@ -13,6 +13,7 @@ import numpy as np
 
 from torchcompat import _device, _dtype
 from torchcompat._tensor._properties import item
+from torchcompat._tensor._state import state
 from torchcompat._tensor._tensor import Tensor
 
 __all__ = ["set_printoptions"]
@@ -248,6 +249,9 @@ def text_of(tensor: Tensor) -> str:
         suffixes.append(f"grad_fn=<{node}>")
     elif tensor.requires_grad:
         suffixes.append("requires_grad=True")
+    tangent = None if state.forward is None else state.forward.tangent(tensor)
+    if tangent is not None:
+        suffixes.append(f"tangent={text_of(tangent)}")
     return _suffixed(start + body, suffixes, indent)
 
 

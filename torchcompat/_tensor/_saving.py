@@ -181,14 +181,26 @@ def written(node: Any, target: Tensor) -> None:
 
 
 class _Packed:
-    """A kept array that a saved-tensor hook has taken."""
+    """A kept array that a saved-tensor hook has taken.
+
+    Raises:
+        RuntimeError: the hook writes to the tensor that it is given.
+    """
 
     __slots__ = ("held", "unpack", "aval")
 
     def __init__(self, array: Any, pack: Callable, unpack: Callable) -> None:
         self.aval = array.aval
         self.unpack = unpack
-        self.held = pack(wrap(array))
+        tensor = wrap(array)
+        self.held = pack(tensor)
+        if tensor._cell.value is not array:
+            raise RuntimeError(
+                "A saved tensor pack hook is modifying its input in place. Tensors provided as input to "
+                "pack hook cannot be modified by in-place operations as this can lead to unexpected "
+                "side-effects. Please open an issue if you need to perform in-place operations on the "
+                "input to a pack hook."
+            )
 
     def take(self) -> Any:
         """The array again."""
@@ -199,6 +211,30 @@ class _Packed:
                 f"{type(tensor).__name__}"
             )
         return tensor._read()
+
+
+HOOKED = (
+    "Calling register_hooks on a saved tensor whose hooks have already been set. Hint: only one pair "
+    "of hooks is allowed at a time."
+)
+
+
+def packed(array: Any, pack: Callable, unpack: Callable) -> Any:
+    """What is kept in the place of an array that `pack` takes."""
+    return _Packed(array, pack, unpack)
+
+
+def is_packed(held: Any) -> bool:
+    """Whether a hook has taken what is kept."""
+    return type(held) is _Packed
+
+
+def keeps_result(row: Row) -> bool:
+    """Whether the derivative of an op is a function of its result, as torch has it."""
+    rule = RULES.get(row.name)
+    if rule is None:
+        return False
+    return _RESULT in (rule.alike or ()) or any(_RESULT in one for one in rule.by_need.values())
 
 
 def keeps_values(node: Any) -> bool:

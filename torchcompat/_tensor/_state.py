@@ -17,7 +17,10 @@ class _State(threading.local):
         saved_hooks_refused: the error for one who installs such hooks, or None.
         mutation_allowed: what autograd keeps may be written to.
         backward_pass: the running backward pass, innermost.
+        forward: the open level of forward-mode differentiation, or None.
         inference: tensors made now take no part in autograd.
+        transforms: the running transformations of `torch.func`, innermost last: `reverse`, `forward`,
+            `vmap`.
         hook_runner: None, or what module hooks are called through: `hook_runner(hook, *args)`.
         autocast: None, or what casts an op's arguments: `autocast(row, args)`.
         autocast_switches: what autocast is set to; see `_autocast`.
@@ -30,7 +33,9 @@ class _State(threading.local):
     saved_hooks_refused: str | None = None
     mutation_allowed: bool = False
     backward_pass: Any = None
+    forward: Any = None
     inference: bool = False
+    transforms: tuple[str, ...] = ()
     hook_runner: Any = None
     autocast: Any = None
     autocast_switches: Any = None
@@ -40,6 +45,10 @@ state = _State()
 
 # Cells and captures draw from one counter, so that a capture knows which cells are older than it.
 serial = itertools.count(1).__next__
+
+
+# Nodes of the recorded graph count by themselves.
+sequence = itertools.count(1).__next__
 
 
 class Epoch:

@@ -247,7 +247,8 @@ class Tensor(metaclass=_Open):
         cell = self._cell
         if cell.inference:
             raise RuntimeError("Inference tensors do not track version counter.")
-        return cell.unseen if self._silent else cell.version - cell.unseen
+        ahead = self.__dict__.get("_version_ahead", 0)
+        return ahead + (cell.unseen if self._silent else cell.version - cell.unseen)
 
     # -- autograd flags ------------------------------------------------------------------------
 
@@ -283,6 +284,10 @@ class Tensor(metaclass=_Open):
         if self._requires_grad != bool(value):
             self._requires_grad = bool(value)
             epoch.advance()
+
+    @requires_grad.deleter
+    def requires_grad(self) -> None:
+        raise RuntimeError("requires_grad must be a bool")
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Sets `requires_grad` in place."""
@@ -355,9 +360,17 @@ class Tensor(metaclass=_Open):
                 "data set to a tensor that requires gradients must be floating point or complex "
                 "dtype"
             )
+        before = 0 if self._cell.inference else self._version
         self._cell, self._layout = other._cell, other._layout
         self._cache, self._seen = other._cache, other._seen
+        ahead = before - (self._cell.version - self._cell.unseen)
+        if ahead:
+            self.__dict__["_version_ahead"] = ahead
         epoch.advance()
+
+    @data.deleter
+    def data(self) -> None:
+        raise RuntimeError("Deleting tensor data is not allowed. Delete tensor instead!")
 
     # -- guest of JAX and NumPy ----------------------------------------------------------------
 

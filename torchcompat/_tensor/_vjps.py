@@ -88,20 +88,35 @@ def _pullback(
         # The derivative does not depend on values that were not kept: XLA drops these.
         leaves = [jnp.zeros(*missing[i]) if i in missing else next(rest) for i in range(count)]
 
-        def forward(*changing: Any) -> tuple:
-            values = list(leaves)
-            for position, value in zip(need, changing):
-                values[position] = value
-            arguments = values if structure is None else jax.tree.unflatten(structure, values)
-            out = function(*arguments)
-            outs = out if isinstance(out, (tuple, list)) else (out,)
-            return tuple(outs[i] for i in given)
-
+        forward = of_changing(function, leaves, structure, need, given)
         backward = jax.vjp(forward, *(leaves[i] for i in need))[1]
         # torch's gradients of complex tensors are the conjugates of JAX's.
         return tuple(map(_conjugate, backward(tuple(map(_conjugate, cotangents)))))
 
     return pullback
+
+
+def of_changing(
+    function: Callable, leaves: Sequence, structure: Any, places: Sequence, given: Sequence
+) -> Callable:
+    """An op as a function of some of its arguments, the others held fixed.
+
+    Args:
+        leaves: all of its traced arguments, nested as `structure` has it (None: not nested).
+        places: which of them the function takes.
+        given: numbers of the results that it gives.
+    """
+
+    def forward(*changing: Any) -> tuple:
+        values = list(leaves)
+        for position, value in zip(places, changing):
+            values[position] = value
+        arguments = values if structure is None else jax.tree.unflatten(structure, values)
+        out = function(*arguments)
+        outs = out if isinstance(out, (tuple, list)) else (out,)
+        return tuple(outs[i] for i in given)
+
+    return forward
 
 
 def _conjugate(x: Any) -> Any:

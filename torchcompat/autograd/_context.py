@@ -12,8 +12,8 @@ from torchcompat._tensor import Tensor, wrap
 from torchcompat._tensor._engine import FREED
 from torchcompat._tensor._graph import same_storage
 from torchcompat._tensor._nodes import GraphNode
-from torchcompat._tensor._saving import Mark
-from torchcompat._tensor._state import serial, state
+from torchcompat._tensor._saving import HOOKED, Mark, stack
+from torchcompat._tensor._state import sequence, state
 
 
 class FunctionCtx:
@@ -71,6 +71,16 @@ class Saved:
             pack, self.unpack = state.saved_hooks[-1]
             self.held = pack(tensor.detach() if output is not None else tensor)
 
+    def register_hooks(self, pack_hook: Callable, unpack_hook: Callable) -> None:
+        """Has the tensor go through `pack_hook` now, and through `unpack_hook` when it is needed.
+
+        Raises:
+            RuntimeError: it has such hooks already.
+        """
+        if self.unpack is not None:
+            raise RuntimeError(HOOKED)
+        self.held, self.unpack = pack_hook(self.held), unpack_hook
+
     def take(self, node: BackwardCFunction) -> Tensor:
         if self.unpack is not None:
             return self.unpack(self.held)
@@ -97,13 +107,14 @@ class BackwardCFunction(FunctionCtx, GraphNode):
     dirty_tensors: tuple = ()
     non_differentiable: tuple = ()
     materialize_grads = True
-    made_at = None
+    _going_forward = False
 
     def __init__(self) -> None:
-        self.serial = serial()
+        self.made_at = stack() if state.anomaly else None
+        self.serial = sequence()
         self.extra = None
         self._kept: list[Saved | None] | None = []
-        self._places: list[bool] = []
+        self._places: list[Any] = []
         self._results: list[tuple | None] = []
         self.edges: list = []
         self.outputs: list = []
@@ -123,9 +134,17 @@ class BackwardCFunction(FunctionCtx, GraphNode):
         Raises:
             RuntimeError: it has been freed, or written to.
         """
+        if self._going_forward:
+            return self.saved_for_forward
         if self._kept is None:
             raise RuntimeError(FREED)
         return tuple(None if one is None else one.take(self) for one in self._kept)
+
+    @property
+    def _raw_saved_tensors(self) -> tuple:
+        if self._kept is None:
+            raise RuntimeError(FREED)
+        return tuple(self._kept)
 
     @property
     def saved_variables(self) -> tuple:
@@ -152,6 +171,24 @@ class BackwardCFunction(FunctionCtx, GraphNode):
     def apply_jvp(self, *args: Any) -> Any:
         """Calls the Function's `jvp`."""
         return self._forward_cls.jvp(self, *args)
+
+    def pushed(self, tangents: list) -> tuple:
+        """The tangents of the results, by the Function's `jvp`.
+
+        Args:
+            tangents: one an argument; None for one that is no tensor or does not change.
+        """
+        if self.materialize_grads:
+            tangents = [
+                self._missing((form[0], form[1].numpy)) if t is None and form else t
+                for t, form in zip(tangents, self._places)
+            ]
+        self._going_forward = True
+        try:
+            found = self.apply_jvp(*tangents)
+        finally:
+            self._going_forward = False
+        return found if isinstance(found, tuple) else (found,)
 
     # -- the engine's side --------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""A Function under JAX's own transformations: a `jax.custom_vjp`."""
+"""A Function under JAX's own transformations: a `jax.custom_vjp`, or `custom_jvp` if JAX goes forward."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import numpy as np
 
 from torchcompat._tensor import Tensor, _dispatch, wrap
 from torchcompat._tensor._autograd import no_grad
+from torchcompat._tensor._state import state
 from torchcompat.autograd._context import Saved
 
 
@@ -22,20 +24,20 @@ class _Slot:
 
 
 def traced(cls: Any, ctx: Any, args: tuple, run: Callable) -> Any:
-    """Runs `forward` as a `jax.custom_vjp`, so that JAX's own differentiation finds `backward`."""
+    """Runs `forward` so that JAX's own differentiation finds `backward`, or `jvp`."""
     places = [i for i, x in enumerate(args) if isinstance(x, Tensor)]
     # What JAX differentiates by is not known here.
     needs = tuple(isinstance(x, Tensor) and _floating(x) for x in args)
     form: dict[str, Any] = {}
 
-    def forward(*arrays: Any) -> tuple:
+    def evaluated(*arrays: Any) -> tuple[Any, tuple]:
         inner, tensors = list(args), []
         for place, array in zip(places, arrays):
             inner[place] = one = wrap(array)
             one._requires_grad = needs[place]
             tensors.append(one)
         own = cls._backward_cls()
-        own.needs_input_grad = needs
+        own._places, own.needs_input_grad = ctx._places, needs
         result = run(cls, own, tuple(inner), {})
         out: list = []
         attributes = {k: v for k, v in own.__dict__.items() if k not in _OWN}
@@ -44,7 +46,23 @@ def traced(cls: Any, ctx: Any, args: tuple, run: Callable) -> Any:
         form["written"] = [t._cell.value is not a for t, a in zip(tensors, arrays)]
         form["count"] = len(out)
         values = [t._read() for t, w in zip(tensors, form["written"]) if w]
-        return (*out, *values)
+        return own, (*out, *values)
+
+    def forward(*arrays: Any) -> tuple:
+        return evaluated(*arrays)[1]
+
+    def along(arrays: tuple, tangents: tuple) -> tuple:
+        own, out = evaluated(*arrays)
+        given: list = [None] * len(args)
+        for place, tangent in zip(places, tangents):
+            given[place] = None if tangent.dtype == jax.dtypes.float0 else wrap(tangent)
+        with jax.enable_x64(True):
+            found = own.pushed(given)
+            moved = {h.index: t for h, t in zip(_holes(form), found) if isinstance(t, Tensor)}
+            return out, tuple(
+                jax.numpy.asarray(moved[i]._read(), x.dtype) if i in moved else _still(x)
+                for i, x in enumerate(out)
+            )
 
     def backward(residual: tuple, cotangents: tuple) -> tuple:
         arrays, out = residual
@@ -62,8 +80,13 @@ def traced(cls: Any, ctx: Any, args: tuple, run: Callable) -> Any:
             found = own._checked(own.apply(*given))
         return tuple(None if g is None else _conjugate(g._read()) for g in found)
 
-    call = jax.custom_vjp(forward)
-    call.defvjp(lambda *arrays: (lambda out: (out, (arrays, out)))(forward(*arrays)), backward)
+    call: Any
+    if state.transforms[-1:] == ("forward",):
+        call = jax.custom_jvp(forward)
+        call.defjvp(along)
+    else:
+        call = jax.custom_vjp(forward)
+        call.defvjp(lambda *arrays: (lambda out: (out, (arrays, out)))(forward(*arrays)), backward)
     arrays = [args[i]._read() for i in places]
     out = call(*arrays)
     tensors = [args[i] for i in places]
@@ -84,6 +107,12 @@ _OWN = {"_kept", "_places", "_results", "edges", "outputs", "needs_input_grad"}
 def _holes(form: dict) -> list[_Slot]:
     result = form["result"] if isinstance(form["result"], tuple) else (form["result"],)
     return [x for x in result if isinstance(x, _Slot)]
+
+
+def _still(x: Any) -> Any:
+    """The tangent of a value that does not change."""
+    floating = jax.numpy.issubdtype(x.dtype, jax.numpy.inexact)
+    return jax.numpy.zeros_like(x) if floating else np.zeros(x.shape, jax.dtypes.float0)
 
 
 def _floating(x: Tensor) -> bool:

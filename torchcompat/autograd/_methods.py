@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from torchcompat._tensor import Tensor
+from torchcompat._dtype import dtype
+from torchcompat._tensor import Tensor, _grads
 from torchcompat._tensor._nodes import Accumulate, accumulator, add_hook, edge_of
 from torchcompat.autograd._passes import backward
 from torchcompat.utils.hooks import RemovableHandle
@@ -64,6 +65,49 @@ def _register_post_accumulate_grad_hook(self: Tensor, hook: Callable) -> Removab
     return add_hook(node.finished, hook)
 
 
+def _backward_hooks(self: Tensor) -> Any:
+    """The hooks that see this tensor's gradient, by their handles' numbers, or None."""
+    edge = edge_of(self)
+    extra = None if edge is None else edge.node.extra
+    return None if extra is None else extra.hooks.get(edge.output)
+
+
+def _post_accumulate_grad_hooks(self: Tensor) -> Any:
+    """The hooks that are called after a gradient was added to this leaf's, or None."""
+    node = self.__dict__.get("_accumulator")
+    return None if node is None else node.finished or None
+
+
+def _view_func(self: Tensor, new_base: Tensor) -> Tensor:
+    """This view of another base.
+
+    Args:
+        new_base: of the base's size, in row-major order.
+    """
+    return new_base.as_strided(*self._layout_now())
+
+
+def _grad_dtype(self: Tensor) -> Any:
+    """The type that this leaf's gradients are kept in, or None: as they come."""
+    if not self.is_leaf:
+        raise RuntimeError("grad_dtype can only be accessed on leaf tensors.")
+    return _grads.dtype_of(self)
+
+
+def _set_grad_dtype(self: Tensor, kind: Any) -> None:
+    if kind is not None and not isinstance(kind, dtype):
+        raise RuntimeError(
+            f"grad_dtype must be a torch.dtype or None, but got {type(kind).__name__}"
+        )
+    if not self.is_leaf:
+        raise RuntimeError("grad_dtype can only be set on leaf tensors.")
+    self.__dict__["_grad_dtype"] = kind
+
+
+Tensor.grad_dtype = property(_grad_dtype, _set_grad_dtype)
+Tensor._backward_hooks = property(_backward_hooks)
+Tensor._post_accumulate_grad_hooks = property(_post_accumulate_grad_hooks)
+Tensor._view_func = Tensor._view_func_unsafe = _view_func
 Tensor.backward = _backward
 Tensor.register_hook = _register_hook
 Tensor.retain_grad = _retain_grad

@@ -10,7 +10,7 @@ from torchcompat._tensor import Tensor
 from torchcompat._tensor._autograd import no_grad
 from torchcompat._tensor._graph import same_storage
 from torchcompat._tensor._nodes import GraphNode, edge_of
-from torchcompat._tensor._state import serial, state
+from torchcompat._tensor._state import sequence, state
 
 
 def once_differentiable(fn: Callable) -> Callable:
@@ -39,7 +39,7 @@ class _Error(GraphNode):
     made_at = None
 
     def __init__(self, edges: list) -> None:
-        self.serial, self.extra = serial(), None
+        self.serial, self.extra = sequence(), None
         self.edges = edges
         self.outputs: list = []
 

@@ -54,15 +54,16 @@ def backward(
         grad_tensors = grad_variables
     outputs = _listed(tensors)
     keep = create_graph if retain_graph is None else retain_graph
-    gradients = _several(grad_tensors, len(outputs))
+    if inputs is not None and not _listed(inputs):
+        raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+    roots = _engine.roots(outputs, _several(grad_tensors, len(outputs)))
     if inputs is None:
-        _engine.run(outputs, gradients, keep, create_graph)
+        _engine.run(roots, keep, create_graph)
         return
     inputs = _listed(inputs)
-    if not inputs:
-        raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
-    edges = [_wanted_edge(t) for t in inputs]
-    found = _engine.run(outputs, gradients, keep, create_graph, edges)
+    if any(isinstance(t, Tensor) and not t.requires_grad for t in inputs):
+        raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+    found = _engine.run(roots, keep, create_graph, list(map(_wanted_edge, inputs)))
     for tensor, gradient in zip(inputs, found):
         if gradient is not None:
             sink = _sink(tensor)
@@ -106,13 +107,18 @@ def grad(
             "allow_unused=False."
         )
     outs, ins = _listed(outputs), _listed(inputs)
+    if not ins:
+        raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     keep = create_graph if retain_graph is None else retain_graph
-    edges = [_wanted_edge(t) for t in ins]
     gradients = _several(grad_outputs, len(outs))
-    if is_grads_batched:
-        found = _batched(outs, gradients, keep, create_graph, edges)
-    else:
-        found = _engine.run(outs, gradients, keep, create_graph, edges)
+    rows = _unstacked(outs, gradients) if is_grads_batched else [gradients]
+    roots = [_engine.roots(outs, row) for row in rows]
+    edges = [_wanted_edge(t) for t in ins]
+    last = len(roots) - 1
+    several = [
+        _engine.run(one, keep or i < last, create_graph, edges) for i, one in enumerate(roots)
+    ]
+    found = list(map(_stacked, zip(*several))) if is_grads_batched else several[0]
     if materialize_grads:
         if any(g is None and isinstance(t, GradientEdge) for t, g in zip(ins, found)):
             raise RuntimeError(
@@ -128,15 +134,24 @@ def grad(
     return tuple(found)
 
 
-def _batched(outs: list, gradients: list, keep: bool, create_graph: bool, edges: list) -> list:
-    """One pass for each row of the gradients, their results stacked."""
+def _unstacked(outs: list, gradients: list) -> list[list]:
+    """The rows of batched gradients: one pass each."""
+    for i, (out, g) in enumerate(zip(outs, gradients)):
+        if isinstance(out, Tensor) and g is not None and g.shape[1:] != out.shape:
+            raise RuntimeError(
+                "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as "
+                "the batch dimension. The sizes of the remaining dimensions are expected to match the "
+                "shape of corresponding output, but a mismatch was detected: "
+                f"grad_output[{i}] has a shape of {g.shape[2:]} and output[{i}] has a shape of "
+                f"{out.shape}. If you only want some tensors in `grad_output` to be considered "
+                "batched, consider using vmap."
+            )
     count = next(g.shape[0] for g in gradients if g is not None)
-    rows = []
-    for i in range(count):
-        row = [None if g is None else g[i] for g in gradients]
-        last = i == count - 1
-        rows.append(_engine.run(outs, row, keep or not last, create_graph, edges))
-    return [None if column[0] is None else ops.stack(list(column)) for column in zip(*rows)]
+    return [[None if g is None else g[i] for g in gradients] for i in range(count)]
+
+
+def _stacked(column: tuple) -> Tensor | None:
+    return None if column[0] is None else ops.stack(list(column))
 
 
 def _wanted_edge(tensor: Any) -> Any:

@@ -11,11 +11,13 @@ import jax
 
 from torchcompat._tensor import Tensor, _dispatch, wrap
 from torchcompat._tensor._autograd import no_grad
+from torchcompat._tensor._forward import paused
 from torchcompat._tensor._graph import same_storage, writing
 from torchcompat._tensor._nodes import edge_of
 from torchcompat._tensor._state import state
 from torchcompat.autograd._context import BackwardCFunction, FunctionCtx, Saved
 from torchcompat.autograd._custom_vjp import traced
+from torchcompat.autograd._custom_vmap import has_rule, mapped
 from torchcompat.autograd._once import once_differentiable
 
 __all__ = [
@@ -84,8 +86,8 @@ class Function(_SingleLevelFunction):
     """An operation with a derivative of its own: override the static `forward` and `backward`.
 
     Under JAX's own transformations (`jax.grad`, `func.grad`, a compiled call that is differentiated)
-    the derivative is given to JAX as a `jax.custom_vjp`; `vmap` maps the operations in `forward` and
-    `backward`, as with torch's `generate_vmap_rule = True`.
+    the derivative is given to JAX as a `jax.custom_vjp`, under `func.jvp` as a `jax.custom_jvp`, and
+    under `func.vmap` the static `vmap` as a `jax.custom_vmap`.
 
     Example:
         >>> class Double(torch.autograd.Function):
@@ -138,11 +140,15 @@ class Function(_SingleLevelFunction):
         ctx._places = [isinstance(x, Tensor) and (tuple(x.shape), x.dtype) for x in given]
         ctx.edges = [edge_of(x) for x in tensors]
         if any(isinstance(x._cell.value, jax.core.Tracer) for x in tensors) and not kwargs:
-            result = traced(cls, ctx, args, _run)
+            result = _transformed(cls, ctx, args)
         else:
-            result = _run(cls, ctx, args, kwargs)
+            with paused():
+                result = _run(cls, ctx, args, kwargs)
         recording = state.grad_enabled and any(ctx.needs_input_grad)
-        return _finished(ctx, given, result, recording)
+        outs = _finished(ctx, given, result, recording)
+        if state.forward is not None:
+            _push(ctx, given, outs)
+        return outs
 
 
 def _bound(cls: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
@@ -161,6 +167,36 @@ def _run(cls: Any, ctx: Any, args: tuple, kwargs: dict) -> Any:
         result = cls.forward(*args, **kwargs)
         cls.setup_context(ctx, (*args, *kwargs.values()), result)
         return result
+
+
+def _transformed(cls: Any, ctx: Any, args: tuple) -> Any:
+    """Runs the Function on what JAX traces.
+
+    Raises:
+        RuntimeError: `torch.func` transforms it, and it lacks what torch asks of it then.
+    """
+    if state.transforms and not cls._overridden("setup_context"):
+        raise RuntimeError(
+            "In order to use an autograd.Function with functorch transforms (vmap, grad, jvp, jacrev, "
+            "...), it must override the setup_context staticmethod. For more details, please see "
+            "https://pytorch.org/docs/main/notes/extending.func.html"
+        )
+    if state.transforms[-1:] == ("vmap",) and has_rule(cls, Function):
+        return mapped(cls, args)
+    return traced(cls, ctx, args, _run)
+
+
+def _push(ctx: Any, given: tuple, outs: Any) -> None:
+    """Gives the results the tangents that `jvp` finds for them."""
+    level = state.forward
+    tangents = [level.tangent(x) if isinstance(x, Tensor) else None for x in given]
+    if not level.enabled or all(t is None for t in tangents):
+        return
+    with paused():
+        found = ctx.pushed(tangents)
+    for x, tangent in zip(outs if isinstance(outs, tuple) else (outs,), found):
+        if isinstance(x, Tensor) and tangent is not None:
+            level.set(x, tangent)
 
 
 def _has(tensors: Sequence, x: Any) -> bool:

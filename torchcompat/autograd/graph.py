@@ -71,14 +71,33 @@ def disable_saved_tensors_hooks(error_message: str) -> Iterator[None]:
         state.saved_hooks_refused = before
 
 
+class _AllowMutationOnSavedContext:
+    """What `allow_mutation_on_saved_tensors` gives: torch keeps copies here, and we need none."""
+
+    def __init__(self) -> None:
+        self.original: dict = {}
+        self.cloned: dict = {}
+
+    def clear(self) -> None:
+        """Forgets the copies."""
+
+
 @contextlib.contextmanager
-def allow_mutation_on_saved_tensors() -> Iterator[None]:
-    """Lets tensors that backward needs be written to: what is kept is their former value."""
-    before, state.mutation_allowed = state.mutation_allowed, True
+def allow_mutation_on_saved_tensors() -> Iterator[_AllowMutationOnSavedContext]:
+    """Lets tensors that backward needs be written to: what is kept is their former value.
+
+    Here the values outlive the block; in torch backward has to be called within it.
+
+    Raises:
+        RuntimeError: inside of another such block.
+    """
+    if state.mutation_allowed:
+        raise RuntimeError("allow_mutation_on_saved_tensors contexts cannot be nested")
+    state.mutation_allowed = True
     try:
-        yield
+        yield _AllowMutationOnSavedContext()
     finally:
-        state.mutation_allowed = before
+        state.mutation_allowed = False
 
 
 def increment_version(tensor: Tensor | Sequence[Tensor]) -> None:
@@ -115,6 +134,8 @@ class _Together:
     def __init__(self, fn: Callable, tensors: Sequence[Tensor], every: bool) -> None:
         self.fn, self.every = fn, every
         self.edges = [edge_of(t) for t in tensors]
+        if None in self.edges:
+            raise AssertionError("Expected gradient function to be set")
         self.running: dict[int, list] = {}
 
     def hook(self, place: int) -> Callable:
@@ -124,7 +145,7 @@ class _Together:
             run = state.backward_pass
             found = self.running.get(id(run))
             if found is None:
-                reached = [edge is not None and edge.node in run.reached for edge in self.edges]
+                reached = [edge.node in run.reached for edge in self.edges]
                 found = self.running[id(run)] = [[None] * len(reached), sum(reached)]
                 run.finals.append(lambda: self.running.pop(id(run), None))
             elif not self.every:

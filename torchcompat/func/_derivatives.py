@@ -174,7 +174,7 @@ def jvp(
                 f"original Tensor, this is not supported. Tensor is of size {list(a.shape)} while "
                 f"the given forward gradient is of size {list(b.shape)}."
             )
-    noted = Noted(func, given, has_aux, who)
+    noted = Noted(func, given, has_aux, who, "forward")
     with jax.enable_x64(True):
         directions = [jnp.asarray(b, a.dtype) for a, b in zip(given.arrays, along.arrays)]
         outputs, derivatives, aux = jax.jvp(noted, given.arrays, directions, has_aux=True)
@@ -185,7 +185,7 @@ def jvp(
 def linearize(func: Callable, *primals: Any) -> tuple[Any, Callable]:
     """The value of `func` at `primals`, and its derivative there as a function of directions."""
     given = Nested(list(primals))
-    noted = Noted(func, given, False, "linearize(f, *primals)")
+    noted = Noted(func, given, False, "linearize(f, *primals)", "forward")
     with jax.enable_x64(True):
         (outputs, _), along = jax.linearize(noted, *given.arrays)
 
@@ -235,7 +235,8 @@ def _jacobian(transform: Callable, func: Callable, argnums: Argnums, has_aux: bo
         given, call = _by_argnums(func, args, kwargs, argnums)
         if any(jnp.dtype(array.dtype).kind == "c" for array in given.arrays):
             raise NotImplementedError("jacrev and jacfwd: complex arguments are not supported")
-        noted = Noted(call, given, has_aux, "vjp(f, *primals)")
+        kind = "forward" if transform is jax.jacfwd else "reverse"
+        noted = Noted(call, given, has_aux, "vjp(f, *primals)", kind)
         with jax.enable_x64(True):
             run = transform(lambda arrays: noted(*arrays), has_aux=True)
             rows, aux = run(given.arrays)

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import jax
 import numpy as np
 
 from torchcompat._tensor import Tensor, wrap
+from torchcompat._tensor._state import state
+
+
+@contextmanager
+def transforming(kind: str) -> Iterator[None]:
+    """Inside of the block runs a transformation: `reverse`, `forward` or `vmap`."""
+    before = state.transforms
+    state.transforms = (*before, kind)
+    try:
+        yield
+    finally:
+        state.transforms = before
 
 
 def is_tensor(x: Any) -> bool:
@@ -56,15 +69,20 @@ class Noted:
     Args:
         function: of the arrays of `given`, as they were nested there.
         has_aux: the function returns a pair, whose second part is handed through.
+        kind: the transformation that it is called under.
     """
 
-    def __init__(self, function: Callable, given: Nested, has_aux: bool, who: str) -> None:
+    def __init__(
+        self, function: Callable, given: Nested, has_aux: bool, who: str, kind: str = "reverse"
+    ) -> None:
         self.function, self.given, self.has_aux, self.who = function, given, has_aux, who
+        self.kind = kind
         self.out: Nested
         self.aux: Nested
 
     def __call__(self, *arrays: Any) -> Any:
-        result = self.function(*self.given.fill(arrays))
+        with transforming(self.kind):
+            result = self.function(*self.given.fill(arrays))
         aux: Any = None
         if self.has_aux:
             if not (isinstance(result, tuple) and len(result) == 2):

@@ -13,7 +13,7 @@ from jax import numpy as jnp
 from torchcompat import _random
 from torchcompat._random._key import state as _keys
 from torchcompat._tensor import wrap
-from torchcompat.func._trees import Nested, is_data, is_tensor
+from torchcompat.func._trees import Nested, is_data, is_tensor, transforming
 
 _MODES = ("error", "different", "same")
 
@@ -207,7 +207,7 @@ class _Batched:
         return jax.random.split(key, size) if self._randomness == "different" else key
 
     def _one(self, arrays: list, key: Any) -> list:
-        with _randomness(self._randomness, key):
+        with transforming("vmap"), _randomness(self._randomness, key):
             result = self._func(*self._given.fill(arrays), **self._kwargs)
         self.out = Nested(result)
         return self.out.arrays

@@ -12,6 +12,7 @@ from torchcompat import _device, _dtype
 from torchcompat._tensor import Size, Tensor, register_pytree, wrap
 from torchcompat._tensor._convert import convert
 from torchcompat._tensor._convert import to as convert_to
+from torchcompat._tensor._copying import attributes_of
 from torchcompat._tensor._dispatch import to_tensor
 from torchcompat._tensor._tensor import alias
 
@@ -65,8 +66,9 @@ class Parameter(Tensor):
     def __reduce_ex__(self, protocol: Any) -> tuple:
         # Arrays are immutable, so `copy.copy` and pickling may go through one form.
         parts: tuple = self.data, self.requires_grad, OrderedDict()
-        if self.__dict__:
-            return _rebuild_parameter_with_state, (*parts, self.__dict__)
+        state = attributes_of(self)
+        if state:
+            return _rebuild_parameter_with_state, (*parts, state)
         return _rebuild_parameter, parts
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from torchcompat import _device, _dtype
 from torchcompat._memory_format import layout
 from torchcompat._tensor import Cell, Tensor, wrap
+from torchcompat._tensor._copying import attributes_of
 from torchcompat.nn.modules._tracked import TrackedDict, TrackedOrderedDict
 from torchcompat.nn.modules.module import Module
 from torchcompat.nn.parameter import Parameter
@@ -242,7 +243,7 @@ _PLAIN_DICTS: dict[type, type] = {TrackedDict: dict, TrackedOrderedDict: Ordered
 
 def _reduce_tensor(tensor: Tensor) -> tuple:
     """`(function, arguments)` that rebuild a tensor, as torch writes them."""
-    state = tensor.__dict__
+    state = attributes_of(tensor)
     if isinstance(tensor, Parameter) and type(tensor) is Parameter:
         parts: tuple = _plain(tensor), tensor.requires_grad, OrderedDict()
         return (_PARAMETER_WITH_STATE, (*parts, state)) if state else (_PARAMETER, parts)

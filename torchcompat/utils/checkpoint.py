@@ -183,6 +183,7 @@ class _Run:
         self.settings = settings
         self.context: Any = contextlib.nullcontext()
         self.early_stop = True
+        self.reentrant = False
         self.shapes: list[tuple] = []
         self.found: list[Tensor] | None = None
         self.left = 0
@@ -202,6 +203,13 @@ class _Run:
         return result
 
     def again(self) -> list[Tensor]:
+        running = state.backward_pass
+        if self.reentrant and running is not None and running.wanted is not None:
+            raise RuntimeError(
+                "When use_reentrant=True, torch.utils.checkpoint is incompatible with .grad() or "
+                "passing an `inputs` parameter to .backward(). To resolve this error, you can either "
+                "set use_reentrant=False, or call .backward() without passing the `inputs` argument."
+            )
         found: list[Tensor] = []
 
         def keep(x: Tensor) -> Tensor:
@@ -271,6 +279,7 @@ def checkpoint(
     Raises:
         ValueError: arguments that only the newer way has, or unknown ones.
         CheckpointError: in backward, if the second run differs from the first.
+        RuntimeError: in backward, if `use_reentrant` and gradients of some tensors only are asked for.
     """
     if use_reentrant is None:
         warnings.warn(_REENTRANT, stacklevel=2)
@@ -293,7 +302,7 @@ def checkpoint(
         with first:
             return function(*args, **kwargs)
     run = _Run(function, args, kwargs, _Settings(preserve))
-    run.context = second
+    run.context, run.reentrant = second, use_reentrant
     run.early_stop = early_stop if _early_stop[0] is None else _early_stop[0]
     with _hooks(run.pack, run.unpack), first:
         return function(*args, **kwargs)
