@@ -8,6 +8,7 @@ from typing import Any as _Any
 
 from torchcompat import _einops as _einops
 from torchcompat import _ops as _ops
+from torchcompat import _overrides as _overrides
 from torchcompat import autograd as autograd
 from torchcompat import fft as fft
 from torchcompat import func as func
@@ -63,6 +64,7 @@ from torchcompat._symbolic import *
 from torchcompat._tensor import Size as Size
 from torchcompat._tensor import Tensor as Tensor
 from torchcompat._tensor import _copying as _copying
+from torchcompat._tensor import _faces as _faces
 from torchcompat._tensor import _operators as _operators
 from torchcompat._tensor import _subclassing as _subclassing
 from torchcompat._tensor._aten import *
@@ -133,6 +135,7 @@ globals().update(_BY_NAME | _NAMES_ONLY)
 for _name, _function in _FUNCTIONS["torch"].items():
     globals().setdefault(_name, _function)
 del _name, _function
+_faces.separate(globals())
 _einops.install()
 
 # Parts that are loaded when they are first asked for: `torch.jit`, `torch.cuda` ...

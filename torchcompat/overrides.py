@@ -1,24 +1,35 @@
 """`torch.overrides`: objects that answer torch functions themselves by `__torch_function__`.
 
-The functions of this package look for such objects only while something holds `_overrides`; the
-helpers here serve source that looks for them itself.
+`_overrides.py` has the functions of this package look for such objects; the helpers here serve source
+that looks for them itself.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
+import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from torchcompat import _overrides
 from torchcompat._absent import fill
-from torchcompat._tensor import Tensor
+from torchcompat._tensor import Tensor, _subclassing
+from torchcompat._tensor._state import state
+from torchcompat._tensor._subclassing import disabled as _disabled_torch_function_impl
 
 __all__ = [
     "BaseTorchFunctionMode",
     "DisableTorchFunction",
     "DisableTorchFunctionSubclass",
     "TorchFunctionMode",
+    "_disabled_torch_function_impl",
+    "enable_reentrant_dispatch",
     "get_default_nowrap_functions",
+    "get_ignored_functions",
+    "get_overridable_functions",
+    "get_testing_overrides",
     "handle_torch_function",
     "has_torch_function",
     "has_torch_function_unary",
@@ -30,58 +41,33 @@ __all__ = [
 ]
 
 
-def _disabled_torch_function_impl(
-    func: Callable, types: Iterable[type], args: tuple = (), kwargs: dict | None = None
-) -> Any:
-    """What a class sets as its `__torch_function__` to be treated as a plain Tensor."""
-    return func(*args, **(kwargs or {}))
+class DisableTorchFunctionSubclass:
+    """A context in which no argument is asked for its `__torch_function__`."""
 
-
-_disabled = [0]
-
-
-@contextlib.contextmanager
-def _disable() -> Iterator[None]:
-    _disabled[0] += 1
-    try:
-        yield
-    finally:
-        _disabled[0] -= 1
-
-
-class DisableTorchFunction:
-    """A context in which no `__torch_function__` is asked."""
+    _modes = False
 
     def __enter__(self) -> None:
-        self._context = _disable()
+        self._context = _subclassing.nothing_asked(self._modes)
         self._context.__enter__()
 
     def __exit__(self, *exc: Any) -> None:
         self._context.__exit__(*exc)
 
 
-class DisableTorchFunctionSubclass(DisableTorchFunction):
-    """A context in which subclasses of Tensor are treated as Tensors."""
+class DisableTorchFunction(DisableTorchFunctionSubclass):
+    """A context in which neither arguments nor modes are asked."""
 
-
-def _overrides(x: Any) -> bool:
-    own = getattr(type(x), "__torch_function__", None)
-    if own is None or own is _disabled_torch_function_impl:
-        return False
-    return getattr(own, "__func__", own) is not getattr(_DEFAULT, "__func__", _DEFAULT)
-
-
-_DEFAULT = getattr(Tensor, "__torch_function__", None)
+    _modes = True
 
 
 def has_torch_function(relevant_args: Iterable[Any]) -> bool:
-    """Whether an argument's type has a `__torch_function__` other than Tensor's."""
-    return not _disabled[0] and any(map(_overrides, relevant_args))
+    """Whether torch functions ask one of the arguments, or a mode, rather than run."""
+    return bool(state.override_modes or _overrides.overriding(relevant_args, {}))
 
 
 def has_torch_function_unary(x: Any) -> bool:
     """`has_torch_function` of one argument."""
-    return not _disabled[0] and _overrides(x)
+    return has_torch_function((x,))
 
 
 def has_torch_function_variadic(*args: Any) -> bool:
@@ -89,21 +75,10 @@ def has_torch_function_variadic(*args: Any) -> bool:
     return has_torch_function(args)
 
 
-def _ordered(relevant_args: Iterable[Any]) -> list:
-    """One argument of each overriding type: subclasses before their bases, else left to right."""
-    found: list = []
-    for x in relevant_args:
-        if not _overrides(x) or type(x) in map(type, found):
-            continue
-        later = (i for i, other in enumerate(found) if issubclass(type(x), type(other)))
-        found.insert(next(later, len(found)), x)
-    return found
-
-
 def handle_torch_function(
     public_api: Callable, relevant_args: Iterable[Any], *args: Any, **kwargs: Any
 ) -> Any:
-    """Asks the `__torch_function__` of each overriding argument until one answers.
+    """Asks the running mode, then the `__torch_function__` of each overriding argument.
 
     Args:
         public_api: the function that was called.
@@ -112,17 +87,9 @@ def handle_torch_function(
     Raises:
         TypeError: none of them answers.
     """
-    overloaded = _ordered(relevant_args)
-    types = tuple(map(type, overloaded))
-    for one in overloaded:
-        result = type(one).__torch_function__(public_api, types, args, kwargs)
-        if result is not NotImplemented:
-            return result
-    name = f"{public_api.__module__}.{public_api.__name__}"
-    raise TypeError(
-        f"no implementation found for '{name}' on types that implement "
-        f"__torch_function__: {list(types)}"
-    )
+    overloaded = _overrides.overriding(relevant_args, {})
+    title = f"{public_api.__module__}.{public_api.__name__}".replace("torchcompat", "torch", 1)
+    return _overrides.ask(public_api, title, overloaded, args, kwargs)
 
 
 def wrap_torch_function(dispatcher: Callable) -> Callable:
@@ -154,46 +121,111 @@ def is_tensor_like(inp: Any) -> bool:
 def is_tensor_method_or_property(func: Callable) -> bool:
     """Whether `func` is a method of Tensor or the getter of one of its properties."""
     name = getattr(func, "__name__", None)
-    if name == "__get__":
-        return True
-    return getattr(Tensor, str(name), None) is func
+    return name == "__get__" or getattr(Tensor, str(name), None) is func
+
+
+@functools.lru_cache(None)
+def _titles() -> dict[Callable, str]:
+    """Every overridable function, with torch's name for it."""
+    found: dict[Callable, str] = {}
+    for one in _overrides.functions():
+        found.setdefault(one.shown, one.title)
+    return found
 
 
 def resolve_name(f: Callable) -> str | None:
-    """torch's qualified name of a function."""
-    if is_tensor_method_or_property(f):
-        return f"torch.Tensor.{f.__name__}"
-    module = getattr(f, "__module__", None) or ""
-    name = getattr(f, "__name__", None)
-    if name is None:
+    """torch's qualified name of a function that can be overridden."""
+    if hasattr(f, "_qualified_op_name") or hasattr(f, "_overloadpacket"):  # torch.ops' own
+        return str(f)
+    title = _titles().get(f)
+    if title is None:
         return None
-    place = "torch.nn.functional" if module.startswith("torchcompat.nn") else "torch"
-    return f"{place}.{name}"
+    title = title.replace("torch._C._nn.", "torch.nn.functional.")
+    return re.sub(r"torch\._C\._(\w+)\.\1_", r"torch.\1.", title)
 
 
-def get_default_nowrap_functions() -> set:
-    """What a subclass' results are not wrapped for: properties of the graph."""
-    return {Tensor._base, Tensor.grad, Tensor._grad}
+def get_overridable_functions() -> dict[Any, list[Callable]]:
+    """The functions that ask their arguments, by the module or class where they are."""
+    found: dict[Any, list[Callable]] = {}
+    for one in _overrides.functions():
+        if one.looks:
+            found.setdefault(one.place, []).append(one.shown)
+    return found
+
+
+def get_testing_overrides() -> dict[Callable, Callable]:
+    """For each overridable function one with the same signature that returns -1."""
+    return {one.shown: _answering(one) for one in _overrides.functions() if one.looks}
+
+
+def _answering(one: _overrides.Overridable) -> Callable:
+    def override(*args: Any, **kwargs: Any) -> int:
+        return -1
+
+    override.__signature__ = one.signature  # type: ignore[attr-defined]
+    override.__name__ = getattr(one.shown, "__name__", one.function.__name__)
+    return override
+
+
+def get_ignored_functions() -> set[Callable]:
+    """Functions of `torch` that ask nobody: they take no tensors."""
+    return _overrides.ignored()
+
+
+def get_default_nowrap_functions() -> set[Callable]:
+    """The functions whose results a subclass of Tensor does not take for its own."""
+    return _subclassing.unconverted()
 
 
 class TorchFunctionMode:
-    """A context whose `__torch_function__` sees every function called in it."""
+    """A context whose `__torch_function__` sees every torch function that is called in it.
+
+    Inside of that method the mode is not running.
+    """
 
     def __init__(self) -> None:
-        return None
+        pass
+
+    def __torch_function__(
+        self, func: Callable, types: Iterable[type], args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        raise NotImplementedError
 
     def __enter__(self) -> TorchFunctionMode:
-        raise NotImplementedError(f"{type(self).__name__}: TorchFunctionMode")
+        _overrides.hold()
+        state.override_modes = (*state.override_modes, self)
+        return self
 
     def __exit__(self, *exc: object) -> None:
-        return None
+        state.override_modes = state.override_modes[:-1]
+        _overrides.release()
+
+    @classmethod
+    def push(cls, *args: Any, **kwargs: Any) -> TorchFunctionMode:
+        """Deprecated: the mode itself is the context."""
+        warnings.warn(
+            "`Mode.push()` is no longer necessary and can be replaced with just `with Mode()`"
+        )
+        return cls(*args, **kwargs)
 
 
-BaseTorchFunctionMode = TorchFunctionMode
+class BaseTorchFunctionMode(TorchFunctionMode):
+    """A mode that changes nothing."""
+
+    def __torch_function__(
+        self, func: Callable, types: Iterable[type], args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        return func(*args, **(kwargs or {}))
+
+
+@contextlib.contextmanager
+def enable_reentrant_dispatch() -> Iterator[None]:
+    """Inside, `__torch_function__` may call torch functions on the same objects: it always may."""
+    yield
+
 
 fill(
     globals(),
-    "functions are made from a table of operators; there is no list of overrides",
-    functions="""get_ignored_functions get_overridable_functions get_testing_overrides
-    enable_reentrant_dispatch redispatch_function""",
+    "there is no dispatcher by keys",
+    functions="redispatch_function",
 )

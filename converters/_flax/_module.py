@@ -9,6 +9,7 @@ from typing import Any, Self
 from converters._flax._cells import ZeroCell
 from torchcompat import nn
 from torchcompat._tensor import Tensor
+from torchcompat._tensor._tensor import blank
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
@@ -129,7 +130,7 @@ class FlaxModule(Holder):
 
 def buffer(cell: Any) -> Tensor:
     """A tensor on this storage."""
-    tensor = Tensor.__new__(Tensor)
+    tensor = blank()
     tensor._cell = cell
     return tensor
 

@@ -9,6 +9,7 @@ from torchcompat import _device
 from torchcompat._absent import fill
 from torchcompat._device import device
 from torchcompat._tensor import Tensor
+from torchcompat._tensor._state import state
 
 
 class DispatchKey(enum.Enum):
@@ -117,8 +118,8 @@ def _get_cpp_backtrace(frames_to_skip: int = 0, maximum_number_of_frames: int = 
 
 
 def _is_torch_function_mode_enabled() -> bool:
-    """False: no `TorchFunctionMode` sees the functions called here."""
-    return False
+    """Whether a `TorchFunctionMode` sees the functions called here."""
+    return bool(state.override_modes)
 
 
 def _len_torch_function_stack() -> int:

@@ -21,11 +21,12 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import jax
+import numpy as np
 
 from torchcompat import _layout, _strided
 
@@ -76,6 +77,16 @@ class Row:
 
 
 ROWS: dict[str, Row] = {}
+
+
+class _Missing:
+    """Stands for a required argument that was not given."""
+
+    def __repr__(self) -> str:
+        return "<required>"
+
+
+MISSING = _Missing()
 
 
 def _kind(annotation: str) -> str:
@@ -130,8 +141,7 @@ def view(*faces: str, **options: Any) -> Callable[[Callable], Callable]:
         @functools.lru_cache(4096, typed=True)
         @functools.wraps(rule)
         def kept(input: Any, *arguments: Any) -> Any:
-            for position, value in enumerate(arguments, 1):
-                check_int(options.get("name", rule.__name__), kinds, names, position, value)
+            check_static(options.get("name", rule.__name__), kinds, names, enumerate(arguments, 1))
             return rule(input, *arguments)
 
         @functools.wraps(rule)
@@ -147,15 +157,72 @@ def view(*faces: str, **options: Any) -> Callable[[Callable], Callable]:
     return register
 
 
-def check_int(
-    name: str, annotations: dict[str, Any], names: Sequence[str], position: int, value: Any
+def _is_int(x: Any) -> bool:
+    return isinstance(x, int)
+
+
+def _is_bool(x: Any) -> bool:
+    return isinstance(x, (bool, np.bool_))
+
+
+def _is_float(x: Any) -> bool:
+    return isinstance(x, (int, float, np.number))
+
+
+def _is_text(x: Any) -> bool:
+    return isinstance(x, str)
+
+
+def _are_ints(x: Any) -> bool:
+    return all(map(_is_int, x)) if isinstance(x, (tuple, list)) else _is_int(x)
+
+
+# annotation, but for a `| None` -> torch's name of the type, and whether a value is of it
+_DECLARED: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "int": ("int", _is_int),
+    "bool": ("bool", _is_bool),
+    "float": ("float", _is_float),
+    "str": ("str", _is_text),
+    "Sequence[int]": ("tuple of ints", _are_ints),
+    "tuple[int, ...]": ("tuple of ints", _are_ints),
+    "int | tuple[int, ...]": ("tuple of ints", _are_ints),
+    "Dims": ("tuple of ints", _are_ints),
+}
+
+
+def check_static(
+    name: str,
+    annotations: dict[str, Any],
+    names: Sequence[str],
+    given: Iterable[tuple[int, Any]],
 ) -> None:
-    """Raises torch's error where a parameter declared `int` is given something else."""
-    title = names[position]
-    if annotations.get(title) == "int" and not isinstance(value, int):
-        kind = type(value).__name__
+    """Raises torch's error where an argument is missing, or of another type than is declared.
+
+    Args:
+        given: positions and values; the tensor itself has position 0, as for a method.
+    """
+    values = list(given)
+    check_given(name, [names[position] for position, value in values if value is MISSING])
+    for position, value in values:
+        title = names[position]
+        declared = str(annotations.get(title, ""))
+        kind, fits = _DECLARED.get(declared.removesuffix(" | None"), ("", None))
+        if fits is None or value is None and declared.endswith(("None", "Dims")) or fits(value):
+            continue
+        given = next((x for x in value if not _is_int(x)), value) if type(value) is tuple else value
         raise TypeError(
-            f"{name}(): argument '{title}' (position {position}) must be int, not {kind}"
+            f"{name}(): argument '{title}' (position {position}) must be {kind}, "
+            f"not {type(given).__name__}"
+        )
+
+
+def check_given(name: str, missing: Sequence[str]) -> None:
+    """Raises torch's error for required arguments that are missing."""
+    if missing:
+        titles = ", ".join(f'"{title}"' for title in missing)
+        raise TypeError(
+            f"{name}() missing {len(missing)} required positional argument"
+            f"{'s' if len(missing) == 1 else ''}: {titles}"
         )
 
 
@@ -198,8 +265,7 @@ def partial(row: Row, static: tuple, fills: tuple) -> Callable:
     """
     positional = len(row.names) - row.kwonly
     annotations = getattr(inspect.unwrap(row.fn), "__annotations__", {})
-    for position, value in static:
-        check_int(row.name, annotations, row.names, position, value)
+    check_static(row.name, annotations, row.names, static)
 
     def run(*arrays):
         values: list[Any] = [None] * len(row.names)

@@ -12,7 +12,7 @@ from jax import numpy as jnp
 from torchcompat import _layout
 from torchcompat._tensor._bits import BitCell
 from torchcompat._tensor._cell import Cell
-from torchcompat._tensor._tensor import Tensor, from_cell
+from torchcompat._tensor._tensor import Tensor, blank, from_cell
 
 
 def copy_cell(cell: Cell, memo: dict) -> Cell:
@@ -39,7 +39,7 @@ def _deepcopy(self: Tensor, memo: dict) -> Tensor:
             "at the moment.  If you were attempting to deepcopy a module, this may be because of a "
             "torch.nn.utils.weight_norm usage, see https://github.com/pytorch/pytorch/pull/103001"
         )
-    result = Tensor.__new__(type(self))
+    result = blank(type(self))
     memo[id(self)] = result
     result._cell, result._layout = copy_cell(self._cell, memo), self._layout
     result._requires_grad = self._requires_grad
@@ -51,7 +51,7 @@ def _deepcopy(self: Tensor, memo: dict) -> Tensor:
 
 def _copy(self: Tensor) -> Tensor:
     """Another tensor over the same storage."""
-    result = Tensor.__new__(type(self))
+    result = blank(type(self))
     result._cell, result._layout = self._cell, self._layout
     result._requires_grad = self._requires_grad
     result.__dict__.update(attributes_of(self))
@@ -79,7 +79,7 @@ def _restore(
     kind: type, cell: Cell, layout: _layout.Layout, requires_grad: bool, state: dict
 ) -> Tensor:
     plain = from_cell(cell, *layout)
-    result = Tensor.__new__(kind)
+    result = blank(kind)
     result._cell, result._layout = plain._cell, plain._layout
     result._requires_grad = requires_grad
     result.__dict__.update(state)

@@ -24,7 +24,7 @@ from torchcompat._tensor import _saving
 from torchcompat._tensor._cell import Cell
 from torchcompat._tensor._graph import Node
 from torchcompat._tensor._state import state
-from torchcompat._tensor._tensor import Tensor, as_array, wrap
+from torchcompat._tensor._tensor import Tensor, as_array, blank, wrap
 
 _enable_x64 = jax.enable_x64
 _NUMBERS = (bool, int, float, complex)
@@ -42,13 +42,16 @@ def call(row: Row, args: tuple) -> Any:
         if result is not None:
             return result
     elif row.check is not None:
-        row.check(*map(_seen_by_check, args))
+        try:
+            row.check(*map(_seen_by_check, args))
+        except (AttributeError, TypeError) as error:
+            return _refused(row, args, error)
     arrays, static, tensors, given = _bind(row, args)
     key = (*static, *map(type, static))
     try:
         function = row.jitted.get(key)
     except TypeError as error:
-        raise _bad_argument(row, args) or error from None
+        return _refused(row, args, error)
     if function is None:
         function = row.jitted[key] = _build(row, static)
     try:
@@ -59,7 +62,7 @@ def call(row: Row, args: tuple) -> Any:
             with _enable_x64(True):
                 out = jax.eval_shape(function, *_as_meta(arrays))
         else:
-            raise _bad_argument(row, args) or error from None
+            return _refused(row, args, error)
     if row.verify is not None:
         row.verify(*map(_seen_by_check, args))
     if tensors is None and given:
@@ -275,8 +278,24 @@ def _as_meta(arrays: list) -> list:
     ]
 
 
+# Asked of a call that failed: what objects that are no tensors make of it, or NotImplemented.
+strangers: list[Callable[[Row, tuple], Any]] = []
+
+
+def _refused(row: Row, args: tuple, error: Exception) -> Any:
+    """What a call with an argument of a wrong type gives: some objects answer it themselves."""
+    for ask in strangers:
+        result = ask(row, args)
+        if result is not NotImplemented:
+            return result
+    raise _bad_argument(row, args) or error from None
+
+
 def _bad_argument(row: Row, args: tuple) -> TypeError | None:
-    """torch's error for an argument that is not a tensor where one is needed."""
+    """torch's error for an argument that is missing, or is not a tensor where one is needed."""
+    _registry.check_given(
+        row.name, [name for name, x in zip(row.names, args) if x is _registry.MISSING]
+    )
     for position, (kind, name, x) in enumerate(zip(row.kinds, row.names, args), 1):
         if kind is not TRACED and kind is not EITHER or x is None:
             continue
@@ -308,7 +327,7 @@ def _wrap(row: Row, out: Any, args: tuple, arrays: list, static: list, tensors: 
 
 
 def _box(value: Any, node: Node | None, index: int) -> Tensor:
-    from_new = Tensor.__new__(Tensor)
+    from_new = blank()
     from_new._cell = Cell(value)
     if node is not None and value.dtype in _DIFFERENTIABLE:
         node.made(from_new, index, value.shape, value.dtype)
@@ -357,7 +376,7 @@ def viewed(
     source: Tensor, layout: _layout.Layout, node: Node | None = None, index: int = 0
 ) -> Tensor:
     """The view of `source` with this layout over its storage, made by `node` if recording."""
-    result = Tensor.__new__(Tensor)
+    result = blank()
     cell = result._cell = source._cell
     shape = tuple(cell.value.shape)
     if layout[0] != shape or layout != _layout.contiguous(shape):

@@ -14,7 +14,7 @@ from typing import Any
 import jax
 
 from torchcompat import _dtype
-from torchcompat._ops._registry import ROWS, Row, forget_executables
+from torchcompat._ops._registry import MISSING, ROWS, Row, forget_executables
 from torchcompat._tensor import _dispatch
 from torchcompat._tensor._graph import one_of_several, writing
 from torchcompat._tensor._state import epoch, state
@@ -24,19 +24,64 @@ from torchcompat._tensor._tensor import Tensor
 _SPELLINGS = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x2": "other"}
 
 
-def _call_extra(row: Row, args: tuple, extra: dict[str, Any]) -> Any:
-    """A call with keywords that are not in the op's own signature: `out=`, `axis=`, `keepdims=`."""
+def _call_extra(row: Row, args: tuple, extra: dict[str, Any], more: tuple) -> Any:
+    """A call with arguments that are not in the op's own signature: `out=`, `axis=`, `keepdims=`."""
     out = extra.pop("out", None)
-    values = list(args)
+    values = _respelled(row, row.name, args, extra, more)
+    if out is None:
+        return _dispatch.call(row, values)
+    check_out(row.name, (*values, out))
+    return into(out, _dispatch.call(row, values))
+
+
+def _inplace_extra(run: Callable, row: Row, args: tuple, extra: dict[str, Any], more: tuple) -> Any:
+    """The in-place form of a call with arguments that are not in the op's own signature."""
+    return run(row, _respelled(row, f"{row.name}_", args, extra, more))
+
+
+# op -> what numbers among its tensors mean: `add(x, 2, y)` is torch's old `add(x, y, alpha=2)`.
+_OLD_NUMBERS = {
+    **dict.fromkeys(("add", "sub"), ("alpha",)),
+    **dict.fromkeys(("addcmul", "addcdiv"), ("value",)),
+    **dict.fromkeys(("addmm", "addmv", "addr", "addbmm", "baddbmm"), ("beta", "alpha")),
+}
+
+
+def _in_old_order(row: Row, title: str, args: tuple, more: tuple) -> list:
+    """The op's arguments of a call in torch's old form, with numbers among the tensors.
+
+    Raises:
+        TypeError: the op has no such form.
+    """
+    count = len(row.names) - row.kwonly
+    given = (*args[:count], *more)
+    tensors = [x for x in given if not isinstance(x, (int, float, complex))]
+    numbers = [x for x in given if isinstance(x, (int, float, complex))]
+    if row.name == "add" and len(numbers) == 2:
+        tensors.append(numbers.pop())
+    words = _OLD_NUMBERS.get(row.name, ())
+    if len(tensors) != count or len(numbers) > len(words):
+        least = sum(name not in row.defaults for name in row.names[:count])
+        spread = f"{count}" if least == count else f"from {least} to {count}"
+        raise TypeError(
+            f"{title}() takes {spread} positional argument{'s' if count > 1 else ''} but "
+            f"{len(given)} were given"
+        )
+    values = [*tensors, *args[count:]]
+    for word, number in zip(words, numbers):
+        values[row.names.index(word)] = number
+    return values
+
+
+def _respelled(row: Row, title: str, args: tuple, extra: dict[str, Any], more: tuple) -> tuple:
+    """The op's arguments, those in old places or under NumPy's names put in their places."""
+    values = _in_old_order(row, title, args, more) if more else list(args)
     for word, value in extra.items():
         name = _SPELLINGS.get(word)
         if name not in row.names:
-            raise TypeError(f"{row.name}() got an unexpected keyword argument '{word}'")
+            raise TypeError(f"{title}() got an unexpected keyword argument '{word}'")
         values[row.names.index(name)] = value
-    if out is None:
-        return _dispatch.call(row, tuple(values))
-    check_out(row.name, (*values, out))
-    return into(out, _dispatch.call(row, tuple(values)))
+    return tuple(values)
 
 
 def check_out(name: str, tensors: Iterable) -> None:
@@ -211,6 +256,8 @@ class _Source:
             "_in": _inplace,
             "_in_view": _inplace_view,
             "_spread": _spread,
+            "_missing": MISSING,
+            "_in_extra": _inplace_extra,
         }
 
     def define(self, tag: str, row: Row, form: str) -> str:
@@ -220,16 +267,20 @@ class _Source:
         head, values = self._signature(row, mark)
         title = f"{tag}_{row.name}"
         if form == "functional":
-            head = head.replace("**extra_", "inplace=False, **extra_")
+            head = head.replace("*more_", "inplace=False, *more_")
         self.lines.append(f"def {title}({head}):")
         tup = f"({', '.join(values)},)"
+        more, more_given = ("()", "") if row.varargs else ("more_", " or more_")
         if form == "inplace":
             inner = "_in_view" if row.view is not None else "_in"
+            extra = f"_in_extra({inner}, {mark}, {tup}, extra_, {more})"
+            self.lines.append(f"    if extra_{more_given}: return {extra}")
             self.lines.append(f"    return {inner}({mark}, {tup})")
             return title
+        extra = f"_call_extra({mark}, {tup}, extra_, {more})"
+        self.lines.append(f"    if extra_{more_given}: return {extra}")
         if form == "functional":
             self.lines.append(f"    if inplace: return _in({mark}, {tup})")
-        self.lines.append(f"    if extra_: return _call_extra({mark}, {tup}, extra_)")
         self.lines.append(f"    return _call({mark}, {tup})")
         return title
 
@@ -244,13 +295,18 @@ class _Source:
                 starred = True
                 continue
             if i == positional and not starred:
-                head.append("*")
+                head.append("*more_")
+                starred = True
             default = ""
             if name in row.defaults:
                 default = f"={mark}_{i}"
                 self.names[f"{mark}_{i}"] = row.defaults[name]
+            elif i:  # it may come under NumPy's name
+                default = "=_missing"
             head.append(name + default)
             values.append(name)
+        if not starred:
+            head.append("*more_")
         return ", ".join([*head, "**extra_"]), values
 
     def compile(self) -> dict[str, Any]:
@@ -297,7 +353,19 @@ def twin(function: Any, name: str) -> Callable:
     )
     same.__kwdefaults__, same.__doc__ = function.__kwdefaults__, function.__doc__
     same.__qualname__, same.__module__ = name, function.__module__
+    same.__dict__.update(function.__dict__)
     return same
+
+
+def separate(namespace: dict[str, Any]) -> None:
+    """Gives `Tensor.f` a function of its own, of this name, where it is that of a namespace."""
+    for name, value in list(vars(Tensor).items()):
+        if not isinstance(value, types.FunctionType):
+            continue
+        if namespace.get(name) is value or value.__name__ != name:
+            own = twin(value, name)
+            own.__qualname__ = f"Tensor.{name}"
+            setattr(Tensor, name, own)
 
 
 def _place(row: Row, made: dict[str, Any], faces: dict[str, dict[str, Callable]]) -> None:

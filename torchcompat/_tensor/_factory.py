@@ -16,7 +16,7 @@ from torchcompat import _device, _dtype
 from torchcompat._dtype import dtype as Dtype
 from torchcompat._tensor._convert import convert
 from torchcompat._tensor._place import finish, kind_of, put, require_grad, resolve, size_of
-from torchcompat._tensor._tensor import Tensor, alias, wrap
+from torchcompat._tensor._tensor import Tensor, alias, blank, wrap
 
 __all__ = ["as_tensor", "asarray", "from_numpy", "scalar_tensor", "tensor"]
 
@@ -354,15 +354,23 @@ def new_tensor(
     return finish(build(data, kind_of("new_tensor", dtype, self.dtype), where), requires_grad)
 
 
-def legacy_init(self: Tensor, data: tuple, device: Any, kind: Dtype | None = None) -> None:
-    """Fills a tensor that `Tensor(...)`, `FloatTensor(...)` ... just made.
+def _construct(cls: type, *data: Any, device: Any = None, **own: Any) -> Tensor:
+    """`Tensor(2, 3)` by size, `Tensor([1, 2])` by value, of the default dtype."""
+    if own:
+        raise TypeError(f"new() got an unexpected keyword argument '{next(iter(own))}'")
+    return _filled(cls, data, device)
+
+
+def _filled(cls: type, data: tuple, device: Any, kind: Dtype | None = None) -> Tensor:
+    """A tensor of a class, from a legacy constructor's arguments.
 
     Args:
-        data: the constructor's arguments: sizes, or one sequence, array or tensor.
-        kind: the element type; the default dtype for `Tensor`.
+        data: sizes, or one sequence, array or tensor.
+        kind: the element type; the default dtype if None.
     """
-    made = _legacy(data, device, kind)
+    made, self = _legacy(data, device, kind), blank(cls)
     self._cell, self._layout = made._cell, made._layout
+    return self
 
 
 def _legacy(data: tuple, device: Any, kind: Dtype | None) -> Tensor:
@@ -390,9 +398,7 @@ class _TypedMeta(type):
     dtype: Dtype
 
     def __call__(cls, *data: Any, device: Any = None) -> Tensor:
-        made = Tensor.__new__(Tensor)
-        legacy_init(made, data, device, cls.dtype)
-        return made
+        return _filled(Tensor, data, device, cls.dtype)
 
     def __instancecheck__(cls, instance: Any) -> bool:
         return isinstance(instance, Tensor) and instance.dtype is cls.dtype
@@ -422,10 +428,9 @@ for _kind in (
 
 def new(self: Tensor, *data: Any, device: Any = None) -> Tensor:
     """The legacy constructor with this tensor's dtype: by sizes, or by data."""
-    made = Tensor.__new__(Tensor)
-    legacy_init(made, data, device, self.dtype)
-    return made
+    return _filled(Tensor, data, device, self.dtype)
 
 
+Tensor.__new__ = _construct
 Tensor.new_tensor = new_tensor
 Tensor.new = new

@@ -16,7 +16,7 @@ import jax
 from torchcompat._ops._registry import LIST, Row
 from torchcompat._tensor._nodes import Node, add_hook
 from torchcompat._tensor._state import state
-from torchcompat._tensor._tensor import Tensor, wrap
+from torchcompat._tensor._tensor import Tensor, blank, wrap
 
 _MARK = Row(
     name="mark",
@@ -98,7 +98,7 @@ def form(tensor: Tensor) -> jax.ShapeDtypeStruct:
 
 def same_storage(tensor: Tensor) -> Tensor:
     """Another tensor over the same storage and layout, with no history."""
-    twin = Tensor.__new__(Tensor)
+    twin = blank()
     twin._cell, twin._layout = tensor._cell, tensor._layout
     twin._cache, twin._seen = tensor._cache, tensor._seen
     return twin

@@ -264,9 +264,9 @@ def _length(self: Tensor) -> int:
 
 
 def _iterate(self: Tensor) -> Iterator[Tensor]:
-    if not self.ndim:
+    if not self.dim():
         raise TypeError("iteration over a 0-d tensor")
-    return iter(ops.unbind(self, 0))
+    return iter(self.unbind(0))
 
 
 def _contains(self: Tensor, element: Any) -> bool:

@@ -24,6 +24,8 @@ class _State(threading.local):
         hook_runner: None, or what module hooks are called through: `hook_runner(hook, *args)`.
         autocast: None, or what casts an op's arguments: `autocast(row, args)`.
         autocast_switches: what autocast is set to; see `_autocast`.
+        override_modes: the running modes that see every torch function, innermost last.
+        overriding: whether arguments are asked for their `__torch_function__`.
     """
 
     grad_enabled: bool = True
@@ -39,6 +41,8 @@ class _State(threading.local):
     hook_runner: Any = None
     autocast: Any = None
     autocast_switches: Any = None
+    override_modes: tuple = ()
+    overriding: bool = True
 
 
 state = _State()

@@ -7,7 +7,7 @@ this one; here is what a tensor *is*.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -102,24 +102,6 @@ class Tensor(metaclass=_Open):
         "__weakref__",
     )
     __array_priority__ = 1000
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Tensor:
-        self = object.__new__(cls)
-        self._layout = None
-        self._requires_grad = False
-        self._grad = self._grad_fn = self._cache = self._seen = self._is_view_of = None
-        self._graph_version = None
-        self._output_nr = 0
-        return self
-
-    def __init__(self, *data: Any, device: Any = None, **own: Any) -> None:
-        if type(self).__new__ is not Tensor.__new__:
-            return  # a subclass' own `__new__` has made it, of whatever arguments
-        from torchcompat._tensor import _factory  # the legacy constructor needs the factories above
-
-        if own:
-            raise TypeError(f"new() got an unexpected keyword argument '{next(iter(own))}'")
-        _factory.legacy_init(self, data, device)
 
     _cell: Cell
     _layout: Layout | None
@@ -393,6 +375,24 @@ class Tensor(metaclass=_Open):
         return id(self)
 
 
+# Told of each tensor that is more than a Tensor when it is made.
+on_subclass: list[Callable[[Tensor], None]] = []
+
+
+def blank(kind: type = Tensor) -> Any:
+    """A tensor of a class that has no storage yet: the caller gives it one."""
+    self: Any = object.__new__(kind)
+    self._layout = None
+    self._requires_grad = False
+    self._grad = self._grad_fn = self._cache = self._seen = self._is_view_of = None
+    self._graph_version = None
+    self._output_nr = 0
+    if kind is not Tensor:
+        for tell in on_subclass:
+            tell(self)
+    return self
+
+
 def check_writable(layout: _layout.Layout) -> None:
     """Raises torch's error for a write to a view some of whose elements are one."""
     if _layout.overlaps_itself(layout):
@@ -411,7 +411,7 @@ def _read_layout(value: Any, layout: _layout.Layout) -> Any:
 
 def wrap(value: Any) -> Tensor:
     """A new tensor that owns `value` (an array already of torch's type)."""
-    self = Tensor.__new__(Tensor)
+    self = blank()
     self._cell = Cell(value)
     return self
 
@@ -424,7 +424,7 @@ def from_cell(
     Args:
         size, stride, offset: the layout, in elements.
     """
-    self = Tensor.__new__(Tensor)
+    self = blank()
     self._cell = cell
     layout = tuple(size), tuple(stride), offset
     shape = tuple(cell.value.shape)
@@ -434,7 +434,7 @@ def from_cell(
 
 def alias(tensor: Tensor) -> Tensor:
     """A plain tensor over the same storage and layout, with no history (`detach`, `.data`)."""
-    self = Tensor.__new__(Tensor)
+    self = blank()
     self._cell, self._layout = detached(tensor._cell), tensor._layout
     if self._cell is tensor._cell:
         self._cache, self._seen = tensor._cache, tensor._seen
@@ -451,7 +451,7 @@ def _flatten(tensor: Tensor) -> tuple[tuple, bool]:
 
 
 def _unflatten(kind: type, requires_grad: bool, children: tuple) -> Tensor:
-    self = Tensor.__new__(kind)
+    self = blank(kind)
     self._cell = Cell(children[0])
     self._requires_grad = requires_grad
     return self

@@ -17,6 +17,7 @@ import jax
 from flax import nnx
 
 from torchcompat._tensor import Cell, Tensor
+from torchcompat._tensor._tensor import blank
 from torchcompat.nn.parameter import Parameter
 
 try:  # Flax 0.12.2 moved the graph functions; either place has `register_graph_node_type`
@@ -91,7 +92,7 @@ def _tensor_of(variable: nnx.Variable, kind: type, attributes: dict) -> Tensor:
     cell = None if found is None else found._cell
     if isinstance(cell, VariableCell) and cell.variable is variable:
         return found
-    tensor = Tensor.__new__(kind)
+    tensor = blank(kind)
     tensor._cell = Cell(None)
     _slot.__set__(tensor._cell, variable)
     tensor._cell.__class__ = VariableCell

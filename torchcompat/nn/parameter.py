@@ -9,12 +9,14 @@ import jax
 import numpy as np
 
 from torchcompat import _device, _dtype
+from torchcompat._overrides import answers
 from torchcompat._tensor import Size, Tensor, register_pytree, wrap
 from torchcompat._tensor._convert import convert
 from torchcompat._tensor._convert import to as convert_to
 from torchcompat._tensor._copying import attributes_of
 from torchcompat._tensor._dispatch import to_tensor
-from torchcompat._tensor._tensor import alias
+from torchcompat._tensor._subclassing import disabled
+from torchcompat._tensor._tensor import alias, blank
 
 __all__ = [
     "Buffer",
@@ -25,7 +27,20 @@ __all__ = [
 ]
 
 
-class Parameter(Tensor):
+class _ParameterMeta(type):
+    """A tensor of a subclass that was made a parameter is one as well."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        if type.__instancecheck__(cls, instance):
+            return True
+        return (
+            cls is Parameter
+            and isinstance(instance, Tensor)
+            and getattr(instance, "_is_param", False)
+        )
+
+
+class Parameter(Tensor, metaclass=_ParameterMeta):  # type: ignore[metaclass]
     """A tensor that becomes a parameter of the module it is assigned to.
 
     Args:
@@ -34,21 +49,21 @@ class Parameter(Tensor):
     """
 
     __slots__ = ()
+    __torch_function__ = disabled
 
     def __new__(cls, data: Any = None, requires_grad: bool = True) -> Any:
+        if answers(type(data)):
+            return _as_parameter(data, requires_grad)
         source = _tensor_of(data)
         if requires_grad and not (source.dtype.is_floating_point or source.dtype.is_complex):
             raise RuntimeError(
                 "Only Tensors of floating point and complex dtype can require gradients"
             )
-        self = Tensor.__new__(cls)
+        self = blank(cls)
         self._cell, self._layout = source._cell, source._layout
         self._cache, self._seen = source._cache, source._seen
         self._requires_grad = bool(requires_grad)
         return self
-
-    def __init__(self, data: Any = None, requires_grad: bool = True) -> None:
-        """`__new__` did it; the base class would take `data` for a size."""
 
     def __repr__(self) -> str:
         return "Parameter containing:\n" + super().__repr__()
@@ -73,6 +88,24 @@ class Parameter(Tensor):
 
 
 register_pytree(Parameter)
+
+
+def _as_parameter(data: Any, requires_grad: bool) -> Any:
+    """A tensor of a subclass as a parameter: it keeps its class.
+
+    Raises:
+        RuntimeError: its `detach` gives something else.
+    """
+    made = data.detach().requires_grad_(requires_grad)
+    if type(made) is not type(data):
+        raise RuntimeError(
+            f"Creating a Parameter from an instance of type {type(data).__name__} requires that "
+            "detach() returns an instance of the same type, but return type "
+            f"{type(made).__name__} was found instead. To use the type as a Parameter, please correct "
+            "the detach() semantics defined by its __torch_dispatch__() implementation."
+        )
+    made._is_param = True
+    return made
 
 
 def _tensor_of(data: Any) -> Tensor:
@@ -132,6 +165,7 @@ class UninitializedTensorMixin(Tensor):
     """A tensor whose size is not known yet: it has a dtype and a device, but no values."""
 
     __slots__ = ()
+    __torch_function__ = disabled
     _becomes: type
 
     def materialize(
@@ -187,7 +221,7 @@ class UninitializedTensorMixin(Tensor):
         return self.requires_grad, self.device, self.dtype
 
 
-class UninitializedParameter(UninitializedTensorMixin, Parameter):
+class UninitializedParameter(UninitializedTensorMixin, Parameter):  # type: ignore[metaclass]
     """A parameter whose size is set later, by `materialize`."""
 
     __slots__ = ()
@@ -195,9 +229,6 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):
 
     def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> Any:
         return super().__new__(cls, _empty_on(device, dtype), requires_grad)
-
-    def __init__(self, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> None:
-        """`__new__` did it."""
 
 
 class UninitializedBuffer(UninitializedTensorMixin, Tensor):
@@ -213,14 +244,11 @@ class UninitializedBuffer(UninitializedTensorMixin, Tensor):
         dtype: Any = None,
         persistent: bool = True,
     ) -> Any:
-        self: Any = Tensor.__new__(cls)
+        self: Any = blank(cls)
         self._cell = _empty_on(device, dtype)._cell
         self._requires_grad = requires_grad
         self.persistent, self._is_buffer = persistent, True
         return self
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """`__new__` did it."""
 
     def to(self, *args: Any, **kwargs: Any) -> Tensor:
         """The buffer with another dtype or on another device, its size still to be set."""

@@ -81,8 +81,9 @@ class OpOverload:
 
 
 def _called(op: Any, function: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
-    for one in _overrides.overriding(args, kwargs):
-        return type(one).__torch_function__(op, (type(one),), args, kwargs)
+    overloaded = _overrides.overriding(args, kwargs)
+    if overloaded:
+        return _overrides.ask(op, str(op), overloaded, args, kwargs)
     return function(*args, **kwargs)
 
 

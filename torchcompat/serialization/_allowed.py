@@ -12,6 +12,7 @@ from typing import Any
 from torchcompat import _device
 from torchcompat._memory_format import layout, strided
 from torchcompat._tensor import Size, Tensor
+from torchcompat._tensor._tensor import blank
 from torchcompat.nn.parameter import Parameter
 from torchcompat.serialization import _rebuild
 from torchcompat.serialization._machine import check_hashable
@@ -43,7 +44,7 @@ def _rebuild_from_type_v2(function: Any, kind: type, args: tuple, state: Any) ->
 
 def as_kind(tensor: Tensor, kind: type) -> Any:
     """`tensor` as an instance of the Tensor subclass `kind`, over the same storage."""
-    made = Tensor.__new__(kind)
+    made = blank(kind)
     made._cell, made._layout = tensor._cell, tensor._layout
     made._requires_grad = tensor._requires_grad
     return made

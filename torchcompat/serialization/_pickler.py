@@ -16,6 +16,7 @@ from torchcompat import _device, _dtype
 from torchcompat._memory_format import layout
 from torchcompat._tensor import Cell, Tensor, wrap
 from torchcompat._tensor._copying import attributes_of
+from torchcompat._tensor._tensor import blank
 from torchcompat.nn.modules._tracked import TrackedDict, TrackedOrderedDict
 from torchcompat.nn.modules.module import Module
 from torchcompat.nn.parameter import Parameter
@@ -255,7 +256,7 @@ def _reduce_tensor(tensor: Tensor) -> tuple:
 
 def _plain(tensor: Tensor) -> Tensor:
     """A bare tensor over the same storage and layout; torch saves a Parameter's data as such."""
-    data = Tensor.__new__(Tensor)
+    data = blank()
     data._cell, data._layout = tensor._cell, tensor._layout
     return data
 

@@ -10,6 +10,8 @@ import numpy as np
 
 from torchcompat._tensor import Tensor, register_pytree
 from torchcompat._tensor._dispatch import to_tensor
+from torchcompat._tensor._subclassing import disabled
+from torchcompat._tensor._tensor import blank
 
 __all__ = ["causal_upper_left", "causal_lower_right", "CausalVariant", "CausalBias"]
 
@@ -36,6 +38,11 @@ class CausalBias(Tensor):
     variant: CausalVariant
     seq_len_q: int
     seq_len_kv: int
+
+    __torch_function__ = disabled
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        return blank(cls)
 
     def __init__(self, variant: CausalVariant, seq_len_q: int, seq_len_kv: int) -> None:
         if not isinstance(variant, CausalVariant):
