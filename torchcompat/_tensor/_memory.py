@@ -132,7 +132,9 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = contiguous_format) -
     if needed > math.prod(cell.value.shape):
         cell = grown(cell, needed)
     strides = _memory_format.strides_for(memory_format, _layout.contiguous(size))
-    return adopt(self, cell, (size, strides, offset))
+    adopt(self, cell, (size, strides, offset))
+    cell.version += 1
+    return self
 
 
 @method
