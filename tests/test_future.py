@@ -65,6 +65,33 @@ def test_loading_asks_module_load():
     assert loading(torchcompat) == loading(torch)
 
 
+def loading_its_own_state(library):
+    """A state_dict that shares its values with the module, loaded into a layer that has two names."""
+    settings(library).set_swap_module_params_on_conversion(True)
+    layer = library.nn.Linear(2, 2, bias=False)
+    net = library.nn.ModuleDict({"first": layer, "second": layer})
+    state = net.state_dict()
+    state["first.weight"] = library.ones(2, 2)
+    net.load_state_dict(state)
+    return layer.weight.tolist(), state["second.weight"].tolist(), layer.weight.requires_grad
+
+
+def test_loading_its_own_state():
+    assert loading_its_own_state(torchcompat) == loading_its_own_state(torch)
+
+
+def loading_onto_meta(library):
+    settings(library).set_swap_module_params_on_conversion(True)
+    layer = library.nn.Linear(2, 2, bias=False, device="meta")
+    with pytest.warns(UserWarning, match="for weight: copying from a non-meta parameter") as seen:
+        layer.load_state_dict({"weight": library.ones(2, 2)})
+    return len(seen), layer.weight.device.type
+
+
+def test_loading_onto_meta():
+    assert loading_onto_meta(torchcompat) == loading_onto_meta(torch)
+
+
 def swapped(library):
     a = library.ones(2)
     b = library.nn.Parameter(library.zeros(3))

@@ -129,6 +129,10 @@ def test_stateless(torch):
 
     model, values = Counting(), {"count": torch.ones(1), "scale": torch.full((1,), 5.0)}
     yield torch.func.functional_call(model, values, x), values, model.count, model.scale
+    model.child = torch.nn.Linear(2, 2)
+    model.child.parent = model
+    values = {"child.parent.count": torch.ones(1), "child.weight": torch.ones(2, 2)}
+    yield torch.func.functional_call(model, values, x, tie_weights=False), model.count
 
 
 @both

@@ -126,6 +126,7 @@ def test_uninitialised(torch):
     module.p = U()
     module.double()
     yield module.p.dtype, repr(module.p), [n for n, _ in module.named_parameters()]
+    yield attempt(module.share_memory)
 
 
 # -- what is ours -------------------------------------------------------------------------------

@@ -52,6 +52,8 @@ def test_pack_errors(torch):
     for lengths in ([3, 4, 1], "abc", [4, 3, 0], [4, 3, -1], [4, 3], [4, 3, 2, 1]):
         yield attempt(pack, x, lengths)
     yield attempt(pack, x, torch.tensor([[4, 3, 1]]))
+    yield attempt(pack, torch.zeros(0, 3, 2), torch.tensor([[4, 3, 1]]))
+    yield attempt(pack, torch.zeros(4), torch.tensor([[4, 3, 1]]))
     yield attempt(pack, torch.zeros(4, 0, 2), [])
     yield attempt(pack, torch.zeros(0, 3, 2), [4, 3, 1])
     yield attempt(pack, torch.zeros(4), [1, 1, 1, 1])

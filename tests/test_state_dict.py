@@ -197,6 +197,11 @@ def test_load_and_meta(torch):
     net = T.Affine()
     yield attempt(net.load_state_dict, T.Affine().to("meta").state_dict())
     yield net.state_dict()
+    with torch.device("meta"):
+        layer = torch.nn.Linear(3, 5)
+    state = layer.state_dict()
+    state["weight"] = torch.zeros(5, 3)
+    yield attempt(layer.load_state_dict, state), layer.weight.device.type
 
 
 # -- what is ours -------------------------------------------------------------------------------

@@ -359,7 +359,7 @@ def _view(row: Row, args: tuple) -> Any:
         views = tuple(viewed(source, one, node, i) for i, one in enumerate(layout))
         if node is not None:
             for one in views:
-                one._one_of_several = True
+                one._closed = "several"
         return views
     return viewed(source, layout, node)
 
@@ -386,6 +386,8 @@ def viewed(
         result._graph_version = cell.version
     if source._silent:
         result._silent = True
+    if source._closed:
+        result._closed = source._closed
     if node is not None:
         node.made(result, index, layout[0], cell.value.dtype)
     return result

@@ -18,6 +18,7 @@ from jax import numpy as jnp
 from torchcompat import _dtype
 from torchcompat._tensor import _anomaly, _vjps
 from torchcompat._tensor._autograd import set_grad_enabled
+from torchcompat._tensor._hook_results import replaced, replaced_each
 from torchcompat._tensor._nodes import Accumulate, Edge, GraphNode, Node, edge_of, run_hook
 from torchcompat._tensor._state import state
 from torchcompat._tensor._tensor import Size, Tensor, wrap
@@ -152,7 +153,7 @@ class _Pass:
             if hooks or keeper:
                 box = self.boxed(gradient)
                 for hook in list((hooks or {}).values()):
-                    box = _checked(hook, self.user(hook, box), box)
+                    box = replaced(hook, self.user(hook, box), box)
                 if keeper:
                     keeper(box)
                 held[output] = self.bare(box)
@@ -167,12 +168,12 @@ class _Pass:
             self.user(hook, node.variable)
         if extra is not None:
             for hook in list(extra.after.values()):
-                self.user(hook, (), (box,))
+                replaced_each(hook, self.user(hook, (), (box,)), ())
 
     def _before(self, extra: Any, given: tuple) -> tuple:
         boxes = tuple(map(self.boxed, given))
         for hook in list(extra.before.values()):
-            boxes = _checked_tuple(hook, self.user(hook, boxes), boxes)
+            boxes = replaced_each(hook, self.user(hook, boxes), boxes)
         return tuple(map(self.bare, boxes))
 
     def _through(self, node: Any, held: dict[int, Any]) -> Sequence[Any]:
@@ -187,7 +188,7 @@ class _Pass:
         found = self._apply(node, {i: g for i, g in enumerate(given) if g is not None})
         boxes, given = tuple(map(self.boxed, found)), tuple(map(self.boxed, given))
         for hook in list(extra.after.values()):
-            boxes = _checked_tuple(hook, self.user(hook, boxes, given), boxes)
+            boxes = replaced_each(hook, self.user(hook, boxes, given), boxes)
         return list(map(self.bare, boxes))
 
     # -- the op's derivative -----------------------------------------------------------------------
@@ -207,41 +208,12 @@ class _Pass:
             with _enable_x64(self.outer_x64):
                 return [self.bare(g) for g in node.run(self, held)]
         need = [self.needs(edge) for edge in node.edges]
-        if not any(need):
+        if not held or not any(need):
             return [None] * len(need)
         found = _vjps.apply(node, held, need, self.create_graph)
         if not self.retain_graph:
             node.release()
         return found
-
-
-def _checked(hook: Callable, result: Any, before: Tensor) -> Tensor:
-    """What a tensor's hook returned, if it can stand for the gradient."""
-    if result is None:
-        return before
-    if not isinstance(result, Tensor):
-        raise TypeError(f"expected Variable, but hook returned '{type(result).__name__}'")
-    if result.shape != before.shape:
-        name = getattr(hook, "__name__", repr(hook))
-        raise RuntimeError(f"hook '{name}' has changed the size of value")
-    return result
-
-
-def _checked_tuple(hook: Callable, result: Any, before: tuple) -> tuple:
-    """What a node's hook returned, if it can stand for the gradients."""
-    if result is None:
-        return before
-    if isinstance(result, Tensor) and len(before) == 1:
-        return (result,)
-    if not isinstance(result, tuple):
-        raise TypeError(f"expected tuple, but hook returned '{type(result).__name__}'")
-    if len(result) != len(before):
-        name = getattr(hook, "__name__", repr(hook))
-        raise RuntimeError(
-            f"hook '{name}' has returned an incorrect number of values (got {len(result)}, but "
-            f"expected {len(before)})"
-        )
-    return result
 
 
 def _count_uses(nodes: list[Any]) -> dict[Any, int]:

@@ -16,7 +16,7 @@ import jax
 from torchcompat import _dtype
 from torchcompat._ops._registry import MISSING, ROWS, Row, forget_executables
 from torchcompat._tensor import _dispatch
-from torchcompat._tensor._graph import one_of_several, writing
+from torchcompat._tensor._graph import closed_view, writing
 from torchcompat._tensor._state import epoch, state
 from torchcompat._tensor._tensor import Tensor
 
@@ -147,10 +147,12 @@ def check_inplace(target: Tensor) -> None:
             "a leaf Variable that requires grad is being used in an in-place operation."
         )
     base = target._is_view_of
-    if not state.grad_enabled or base is None or not base._requires_grad:
+    if not state.grad_enabled or base is None:
         return
-    if target._one_of_several:
-        raise RuntimeError(one_of_several(target, "and is being modified inplace"))
+    if target._closed and target._requires_grad:
+        raise RuntimeError(closed_view(target, "and is being modified inplace"))
+    if not base._requires_grad:
+        return
     if target._graph_version is None:
         raise RuntimeError(
             "A view was created in no_grad mode and is being modified inplace with grad mode enabled. "

@@ -12,7 +12,7 @@ from jax import numpy as jnp
 from torchcompat import _strided
 from torchcompat._ops._registry import STATIC, TRACED, Row
 from torchcompat._tensor import _saving
-from torchcompat._tensor._marks import form, marked, same_storage
+from torchcompat._tensor._marks import form, marked, returned_as_is, same_storage
 from torchcompat._tensor._nodes import (
     Accumulate,
     Edge,
@@ -31,6 +31,7 @@ __all__ = [
     "accumulator",
     "edge_of",
     "marked",
+    "returned_as_is",
     "run_hook",
     "same_storage",
     "writing",
@@ -80,11 +81,9 @@ def renew(view: Tensor) -> None:
     if view._graph_version is None or view._graph_version == version:
         return
     base: Any = view._is_view_of
-    if base._requires_grad and view._one_of_several and view._grad_fn is not None:
+    if base._requires_grad and view._closed and view._grad_fn is not None:
         raise RuntimeError(
-            one_of_several(
-                view, "and its base or another view of its base has been modified inplace"
-            )
+            closed_view(view, "and its base or another view of its base has been modified inplace")
         )
     view._graph_version = version
     if base._requires_grad:
@@ -94,14 +93,22 @@ def renew(view: Tensor) -> None:
         move_keeper(view, *before)
 
 
-def one_of_several(view: Tensor, what: str) -> str:
-    """torch's text for a view that was made with others by one op and written to."""
-    name = view._grad_fn.name().removesuffix("Backward0") if view._grad_fn else "Unbind"
-    return (
-        f"Output {view._output_nr} of {name} is a view {what}. This view is the output of a function "
-        "that returns multiple views. Such functions do not allow the output views to be modified "
-        "inplace. You should replace the inplace operation by an out-of-place one."
-    )
+# Why a view is closed to in-place writes.
+_CLOSED = {
+    "several": "This view is the output of a function that returns multiple views. Such functions do "
+    "not allow the output views to be modified inplace. You should replace the inplace operation by "
+    "an out-of-place one.",
+    "custom": "This view was created inside a custom Function (or because an input was returned "
+    "as-is) and the autograd logic to handle view+inplace would override the custom backward "
+    "associated with the custom Function, leading to incorrect gradients. This behavior is "
+    "forbidden. You can fix this by cloning the output of the custom Function.",
+}
+
+
+def closed_view(view: Tensor, what: str) -> str:
+    """torch's text for a view that is closed to in-place writes and was written to."""
+    name = view._grad_fn.name().rstrip("0123456789").removesuffix("Backward")
+    return f"Output {view._output_nr} of {name} is a view {what}. {_CLOSED[str(view._closed)]}"
 
 
 def _within(view: Tensor, base: Tensor) -> list:

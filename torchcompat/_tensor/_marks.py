@@ -7,14 +7,14 @@ functions.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import jax
 
 from torchcompat._ops._registry import LIST, Row
-from torchcompat._tensor._nodes import Node, add_hook
+from torchcompat._tensor._nodes import Node
 from torchcompat._tensor._state import state
 from torchcompat._tensor._tensor import Tensor, blank, wrap
 
@@ -36,20 +36,29 @@ class Mark:
 
     def __init__(self, node: Node | None) -> None:
         self.node = node
-        self.before: OrderedDict[int, Callable] = OrderedDict()
+        self.hooks: list[Callable] = []
 
     def register_prehook(self, hook: Callable) -> None:
-        """Has `hook` see, and perhaps replace, the tuple of the marked tensors' gradients."""
-        add_hook(self.before, hook)
+        """Has `hook` see, and perhaps replace, the tuple of the marked tensors' gradients.
+
+        A gradient is None where no use of the tensor was gone backward through.
+        """
+        self.hooks.append(hook)
         if self.node is not None:
             self.node.register_prehook(hook)
+
+    def register_hook(self, hook: Callable) -> None:
+        """As `register_prehook`, with zeros for unused tensors, None for those that need no gradient."""
+        self.hooks.append(hook)
+        if self.node is not None:
+            self.node.register_hook(functools.wraps(hook)(lambda found, given: hook(found)))
 
     def through_jax(self, arrays: list) -> tuple:
         """The arrays, with the hooks in the way of JAX's derivative."""
 
         def backward(_: None, cotangents: tuple) -> tuple:
             gradients: Any = tuple(map(_gradient, cotangents))
-            for hook in self.before.values():
+            for hook in self.hooks:
                 changed = hook(gradients)
                 gradients = gradients if changed is None else changed
             return tuple(None if g is None else _conjugate(g._read()) for g in gradients)
@@ -79,7 +88,7 @@ def marked(tensors: list[Tensor]) -> tuple[list[Tensor], Mark | None]:
     if traced:
         aliases = list(map(wrap, mark.through_jax([t._read() for t in tensors])))
     else:
-        aliases = [same_storage(t) for t in tensors]
+        aliases = [returned_as_is(t) if t.requires_grad else same_storage(t) for t in tensors]
     for i, (box, tensor) in enumerate(zip(aliases, tensors)):
         if node is None:
             continue
@@ -94,6 +103,14 @@ def marked(tensors: list[Tensor]) -> tuple[list[Tensor], Mark | None]:
 def form(tensor: Tensor) -> jax.ShapeDtypeStruct:
     """What stands for the tensor where its values are not needed."""
     return jax.ShapeDtypeStruct(tuple(tensor.shape), tensor._cell.value.dtype)
+
+
+def returned_as_is(tensor: Tensor) -> Tensor:
+    """The tensor as the result of a node of the user's: a view that is closed to in-place writes."""
+    twin = same_storage(tensor)
+    twin._is_view_of = tensor if tensor._is_view_of is None else tensor._is_view_of
+    twin._graph_version, twin._closed = twin._cell.version, "custom"
+    return twin
 
 
 def same_storage(tensor: Tensor) -> Tensor:

@@ -50,7 +50,7 @@ def module_load(self: Tensor, other: Tensor, assign: bool = False) -> Tensor:
         other: the value in the state_dict.
         assign: whether `other` itself, detached, is taken instead of a copy of its values.
     """
-    return other.detach() if assign else self.detach().clone().copy_(other).detach()
+    return other.detach() if assign else self.copy_(other).detach()
 
 
 Tensor.module_load = module_load

@@ -116,7 +116,7 @@ class Tensor(metaclass=_Open):
     # Made by `.data`: autograd does not see the writes through it.
     _silent = False
     # Made with others by one op (`unbind`, `split`): such views must not be written to.
-    _one_of_several = False
+    _closed: str | None = None
 
     if TYPE_CHECKING:  # what the registry and the modules beside this one attach
 

@@ -12,7 +12,7 @@ import jax
 from torchcompat._tensor import Tensor, _dispatch, wrap
 from torchcompat._tensor._autograd import no_grad
 from torchcompat._tensor._forward import paused
-from torchcompat._tensor._graph import same_storage, writing
+from torchcompat._tensor._graph import returned_as_is, same_storage, writing
 from torchcompat._tensor._nodes import edge_of
 from torchcompat._tensor._state import state
 from torchcompat.autograd._context import BackwardCFunction, FunctionCtx, Saved
@@ -213,6 +213,10 @@ def _finished(ctx: Any, given: tuple, result: Any, recording: bool) -> Any:
                 "output. The inputs that are modified inplace must all be outputs of the Function."
             )
     outs = tuple(_placed(ctx, given, x, i, recording) for i, x in enumerate(results))
+    if len(ctx.outputs) > 1:
+        for x in outs:
+            if isinstance(x, Tensor) and x._closed:
+                x._closed = "several"
     if recording:
         ctx._results = [
             (tuple(x.shape), x._cell.value.dtype) if isinstance(x, Tensor) else None for x in outs
@@ -249,7 +253,9 @@ def _placed(ctx: Any, given: tuple, x: Any, number: int, recording: bool) -> Any
     if entered and differentiable and _has(ctx.dirty_tensors, x):
         return _rewritten(ctx, x, number)
     if entered or x._requires_grad:
-        x = same_storage(x)
+        x = returned_as_is(x) if entered and differentiable else same_storage(x)
+    elif x._is_view_of is not None and differentiable:
+        x._graph_version, x._closed = x._cell.version, "custom"
     if differentiable:
         ctx.outputs.append((number, tuple(x.shape), x._cell.value.dtype))
         x._grad_fn, x._output_nr, x._requires_grad = ctx, number, True

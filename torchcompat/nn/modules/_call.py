@@ -91,7 +91,7 @@ class Calls(Hooks):
             if backward is not None:
                 result = backward.mark_outputs(result)
             if older:
-                add_older_hooks(self, older, result)
+                add_older_hooks(self, older, args, result)
             return result
         except Exception:
             self._call_remaining(args, kwargs, result, called)
@@ -134,11 +134,6 @@ class Calls(Hooks):
 
 def _fire(hook: Callable, *args: Any) -> Any:
     """Calls a hook; a running compile decides how (`_compile/_observe.py`)."""
-    runner = state.hook_runner
-    return hook(*args) if runner is None else runner(hook, *args)
-
-
-def _run(hook: Callable, *args: Any) -> Any:
     runner = state.hook_runner
     return hook(*args) if runner is None else runner(hook, *args)
 

@@ -117,8 +117,12 @@ class Conversions(Loading):
         return self._apply(lambda t: _empty_like(t, where), recurse)
 
     def share_memory(self) -> Self:
-        """Returns the module: JAX arrays cannot be shared between processes."""
-        return self
+        """Returns the module: JAX arrays cannot be shared between processes.
+
+        Raises:
+            RuntimeError: a parameter or buffer is not initialized yet.
+        """
+        return self._apply(lambda t: t.share_memory_())
 
 
 def _applied(parameter: Tensor, fn: Callable[[Tensor], Tensor]) -> Tensor:

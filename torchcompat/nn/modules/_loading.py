@@ -151,12 +151,15 @@ class Loading(Saving):
                     f"size mismatch for {key}: copying a param with shape {value.shape} from "
                     f"checkpoint, the shape in current model is {member.shape}."
                 )
+            if not assign and _on_meta(member) and not _on_meta(value):
+                warnings.warn(_ONTO_META.format(key))
             if get_swap_module_params_on_conversion():
-                _swap(member, value, assign)
+                with no_grad():
+                    _swap(member, value, assign)
             elif assign:
                 setattr(self, name, _assignable(member, value))
             else:
-                _copy(key, member, value)
+                _copy(member, value)
         except Exception as error:
             return (
                 f'While copying the parameter named "{key}", whose dimensions in the model are '
@@ -255,18 +258,23 @@ def _assignable(member: Tensor, value: Tensor) -> Tensor:
     return Parameter(value, requires_grad=member.requires_grad)
 
 
-def _copy(key: str, member: Tensor, value: Tensor) -> None:
+_ONTO_META = (
+    "for {}: copying from a non-meta parameter in the checkpoint to a meta parameter in the current "
+    "model, which is a no-op. (Did you mean to pass `assign=True` to assign items in the state "
+    "dictionary to their corresponding key in the module instead of copying them in place?)"
+)
+
+
+def _on_meta(tensor: Tensor) -> bool:
+    return isinstance(tensor._cell.value, jax.ShapeDtypeStruct)
+
+
+def _copy(member: Tensor, value: Tensor) -> None:
     """Writes `value` into `member`, which keeps its dtype, device and sharding."""
-    if isinstance(value._cell.value, jax.ShapeDtypeStruct):
-        raise NotImplementedError("Cannot copy out of meta tensor; no data!")
-    if isinstance(member._cell.value, jax.ShapeDtypeStruct):
-        warnings.warn(
-            f"for {key}: copying from a non-meta parameter in the checkpoint to a meta parameter "
-            "in the current model, which is a no-op. (Did you mean to pass `assign=True` to assign "
-            "items in the state dictionary to their corresponding key in the module instead of "
-            "copying them in place?)"
-        )
+    if _on_meta(member):
         return
+    if _on_meta(value):
+        raise NotImplementedError("Cannot copy out of meta tensor; no data!")
     with no_grad():
         write(member, _placed_as(member, value._read()))
 

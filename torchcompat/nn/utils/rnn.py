@@ -54,6 +54,7 @@ def pack_padded_sequence(
         ValueError: a length exceeds T. (torch makes a sequence of it that fails later.)
     """
     ranked = _lengths(lengths)
+    _check_padded(input, ranked)
     order = None if enforce_sorted else np.argsort(-ranked, kind="stable")
     if order is not None:
         ranked = ranked[order]
@@ -84,24 +85,27 @@ def _lengths(lengths: Any) -> np.ndarray:
         found = known("lengths", lengths)
     else:
         found = np.array([int(length) for length in lengths])
-    if found.ndim != 1:
-        raise RuntimeError(
-            "'lengths' argument should be a 1D CPU int64 tensor, "
-            f"but got {found.ndim}D cpu Long tensor"
-        )
     return found.astype(np.int64)
 
 
-def _check_pack(input: Any, lengths: np.ndarray, batch_first: bool) -> None:
+def _check_padded(input: Any, lengths: np.ndarray) -> None:
     if not isinstance(input, Tensor):
         raise TypeError(
             "_pack_padded_sequence(): argument 'input' (position 1) must be Tensor, "
             f"not {type(input).__name__}"
         )
-    if input.ndim < 2:
-        raise IndexError("Dimension out of range (expected to be in range of [-1, 0], but got 1)")
     if 0 in input.shape:
         raise RuntimeError("Cannot pack empty tensors.")
+    if lengths.ndim != 1:
+        raise RuntimeError(
+            "'lengths' argument should be a 1D CPU int64 tensor, "
+            f"but got {lengths.ndim}D cpu Long tensor"
+        )
+    if input.ndim < 2:
+        raise IndexError("Dimension out of range (expected to be in range of [-1, 0], but got 1)")
+
+
+def _check_pack(input: Tensor, lengths: np.ndarray, batch_first: bool) -> None:
     steps, batch = _outer(input, batch_first)
     if len(lengths) != batch:
         raise RuntimeError(

@@ -11,7 +11,7 @@ from torchcompat._tensor import Cell, Tensor, as_array
 from torchcompat._tensor._dispatch import ARRAYS, to_tensor
 from torchcompat.nn.modules.module import Module
 from torchcompat.nn.utils._derived import derived_attributes, set_derived
-from torchcompat.nn.utils._named_member_accessor import NamedMemberAccessor, swap_tensor
+from torchcompat.nn.utils._named_member_accessor import NamedMemberAccessor, _home, swap_tensor
 
 __all__ = ["functional_call"]
 
@@ -73,11 +73,13 @@ def _reparametrize_module(
         tie_weights, strict: as for `torchcompat.func.functional_call`.
         stack_weights: has no effect: everything is put back in reverse order in any case.
     """
-    slots = _slots(module)
-    values = _spread(slots, parameters_and_buffers) if tie_weights else parameters_and_buffers
+    values = parameters_and_buffers
+    if tie_weights or strict:
+        slots = _slots(module)
+        values = _spread(slots, values) if tie_weights else values
     if strict:
         _check_names(module, slots, values)
-    places = _places(module, slots, values)
+    places = _places(module, values)
     given = {name: _as_member(value) for name, value in values.items()}
     derived = derived_attributes(module)
     try:
@@ -156,15 +158,17 @@ def _check_names(module: Module, slots: dict[str, _Slot], values: dict[str, Any]
         raise RuntimeError(f"Error(s) in reparametrizing for {module._get_name()}:\n\t{report}")
 
 
-def _places(module: Module, slots: dict[str, _Slot], values: dict[str, Any]) -> dict[str, Callable]:
+def _places(module: Module, values: dict[str, Any]) -> dict[str, Callable]:
     """For each name a function that puts a tensor there and returns what was there."""
     accessor = NamedMemberAccessor(module)
     found: dict[str, Callable] = {}
     for name in values:
-        if name in slots:
-            found[name] = _slot_swapper(slots[name])
+        owner, key = accessor._place(name)
+        home = _home(owner, key)
+        if home is None or home[key] is None:
+            found[name] = _attribute_swapper(owner, key)
         else:
-            found[name] = _attribute_swapper(*accessor._place(name))
+            found[name] = _slot_swapper((home, key))
     return found
 
 
