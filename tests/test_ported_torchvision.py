@@ -164,7 +164,7 @@ RETURNED = {
     "resnet50": ["layer1.0.relu", "layer2.0.add", "flatten"],
     "vit_b_16": ["encoder.layers.encoder_layer_1.add_1", "getitem_5"],
     "swin_t": ["features.3", "permute"],
-    "efficientnet_b0": ["features.4.0.add", "avgpool"],
+    "efficientnet_b0": ["features.4.1.add", "avgpool"],
 }
 
 

@@ -33,6 +33,8 @@ from torchcompat._dtype import get_default_dtype as get_default_dtype
 from torchcompat._dtype import promote_types as promote_types
 from torchcompat._dtype import set_default_dtype as set_default_dtype
 from torchcompat._extras import *
+from torchcompat._higher_order_ops import cond as cond
+from torchcompat._higher_order_ops import while_loop as while_loop
 from torchcompat._memory_errors import AcceleratorError as AcceleratorError
 from torchcompat._memory_errors import OutOfMemoryError as OutOfMemoryError
 from torchcompat._memory_format import channels_last as channels_last
@@ -140,11 +142,11 @@ _einops.install()
 
 # Parts that are loaded when they are first asked for: `torch.jit`, `torch.cuda` ...
 _PARTS = frozenset(
-    """__future__ _C _custom_ops _dynamo _inductor _jit_internal _logging _prims _refs _subclasses _utils
-    _utils_internal accelerator amp ao
-    backends classes compiler cpu cuda distributed distributions export functional futures fx
-    hub jit library masked mps mtia multiprocessing nested onnx ops overrides profiler
-    quantization return_types sparse storage testing torch_version types version xpu""".split()
+    """_C __future__ _custom_ops _dynamo _higher_order_ops _inductor _jit_internal _logging
+    _prims _refs _subclasses _utils _utils_internal accelerator amp ao backends classes
+    compiler cpu cuda distributed distributions export functional futures fx hub jit library
+    masked mps mtia multiprocessing nested onnx ops overrides profiler quantization
+    return_types sparse storage testing torch_version types version xpu""".split()
 )
 
 

@@ -112,12 +112,12 @@ def mul(input: Array, other: Array) -> Array:
     return cast(a * b, to)
 
 
-def _division(name: str, first: bool = False) -> Callable:
-    """A row's check: tensors among the arguments, and no whole number divided by zero."""
-    need_tensor = some_tensor(name, first)
+def _division(need_tensor: Callable | None = None) -> Callable:
+    """A row's check: no whole number is divided by zero, and what `need_tensor` asks."""
 
     def check(input: Array, other: Array, *rounding: str | None) -> None:
-        need_tensor(input, other)
+        if need_tensor is not None:
+            need_tensor(input, other)
         whole = is_integral(input) and is_integral(other)
         if rounding != (None,) and whole and not (is_bool(input) and is_bool(other)):
             _no_zero(other)
@@ -135,7 +135,7 @@ def _no_zero(divisor: Array) -> None:
         raise RuntimeError("ZeroDivisionError")
 
 
-@op(*POINTWISE, aliases=["divide"], check=_division("div"))
+@op(*POINTWISE, aliases=["divide"], check=_division())
 def div(input: Array, other: Array, *, rounding_mode: str | None = None) -> Array:
     """`input / other`, rounded as `rounding_mode` says.
 
@@ -167,7 +167,7 @@ def true_divide(input: Array, other: Array) -> Array:
     return div(input, other)
 
 
-@op(*POINTWISE, check=_division("floor_divide"))
+@op(*POINTWISE, check=_division())
 def floor_divide(input: Array, other: Array) -> Array:
     """`input / other`, rounded toward minus infinity."""
     return _floor_quotient(input, other)
@@ -196,7 +196,7 @@ def _floor_quotient(input: Array, other: Array) -> jax.Array:
     return cast(jnp.where(b == 0, a / b, whole), to)
 
 
-@op(*POINTWISE, check=_division("remainder"))
+@op(*POINTWISE, check=_division(some_tensor("remainder")))
 def remainder(input: Array, other: Array) -> Array:
     """The rest of division with the divisor's sign, as Python's `%`."""
     (a, b), to = operands(input, other)
@@ -208,7 +208,7 @@ def remainder(input: Array, other: Array) -> Array:
     return cast(rest, to)
 
 
-@op(*POINTWISE, check=_division("fmod", first=True))
+@op(*POINTWISE, check=_division(some_tensor("fmod", first=True)))
 def fmod(input: Array, other: Array) -> Array:
     """The rest of division with the dividend's sign, as C's `fmod`."""
     (a, b), to = operands(input, other)

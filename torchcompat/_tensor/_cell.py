@@ -54,7 +54,9 @@ class Cell:
 
 def traced_here(result: Any, source: Any) -> bool:
     """Whether `result` belongs to a trace that `source` does not: it must not be kept with it."""
-    return isinstance(result, jax.core.Tracer) and not isinstance(source, jax.core.Tracer)
+    if not isinstance(result, jax.core.Tracer):
+        return False
+    return not isinstance(source, jax.core.Tracer) or result._trace is not source._trace
 
 
 class DerivedCell(Cell):
