@@ -1,5 +1,6 @@
 """The torch namespace's answers against torch's own, on a machine without accelerators."""
 
+import abc
 import warnings
 
 import numpy as np
@@ -13,6 +14,10 @@ import torchcompat as tc
 
 # Expressions of `t`, whose results or errors are compared as text.
 ANSWERS = """t.cuda.is_available()
+t.ones(2).layout == t.sparse_coo
+t.serialization.DEFAULT_PROTOCOL
+t._C._functorch.is_batchedtensor(t.ones(2))
+t.vmap(lambda x: x * t._C._functorch.is_batchedtensor(x))(t.ones(2))
 t.cuda.device_count()
 t.cuda.current_device()
 t.cuda.get_device_name()
@@ -150,7 +155,10 @@ def test_every_name_that_torchvision_timm_and_transformers_use():
     distributed.fsdp.FullyShardedDataParallel distributed.tensor.DTensor library.custom_op
     nn.parallel.DistributedDataParallel library.Library classes.xielu return_types.topk _C.DispatchKey
     _subclasses.fake_tensor.FakeTensor utils._python_dispatch.is_traceable_wrapper_subclass
-    nn.attention.flex_attention.BlockMask testing.assert_close masked.mean SymInt types.Number"""
+    nn.attention.flex_attention.BlockMask testing.assert_close masked.mean SymInt types.Number
+    _C._TensorMeta _C._functorch.is_batchedtensor TensorType PyTorchFileReader __config__.show
+    fx.experimental.proxy_tensor.get_proxy_mode nn.parallel.scatter_gather.scatter serialization.MAP_LOCATION
+    distributions.transforms._InverseTransform ops.aten._convolution sparse_coo jagged"""
     for name in names.split():
         value = tc
         for part in name.split("."):
@@ -441,3 +449,18 @@ def test_subclasses(m):
     assert type(m.Tensor._make_subclass(Boxes, m.ones(1))) is Boxes
     with pytest.raises(TypeError):
         shared.as_subclass(int)
+
+
+@pytest.mark.parametrize(
+    "make", ["zeros(2", "ones_like(x", "rand(2", "eye(2", "randint_like(x, 3", "full((2,), 1"]
+)
+def test_sparse_layouts_are_refused(make):
+    with pytest.raises(NotImplementedError, match="sparse_csr"):
+        eval(f"t.{make}, layout=t.sparse_csr)", {"t": tc, "x": tc.ones(2)})
+
+
+def test_a_class_may_derive_from_an_absent_one_and_from_an_abstract_one():
+    abstract = type("Abstract", (abc.ABC,), {})
+    derived = type("Derived", (abstract, tc.Graph), {})
+    with pytest.raises(NotImplementedError):
+        derived()

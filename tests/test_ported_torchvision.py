@@ -88,8 +88,10 @@ def _spread(native):
     generator = torch.Generator().manual_seed(1)
     for name, parameter in native.named_parameters():
         if parameter.ndim > 1:
-            moves_boxes = "bbox" in name or "regression" in name
-            scale = (2 / parameter[0].numel()) ** 0.5 * (0.1 if moves_boxes else 1)
+            decides = any(
+                part in name for part in ("bbox", "regression", "cls_score", "cls_logits")
+            )
+            scale = (2 / parameter[0].numel()) ** 0.5 * (0.1 if decides else 1)
             parameter.data = torch.randn(parameter.shape, generator=generator) * scale
         elif name.endswith("cls_logits.bias"):
             parameter.data.zero_()
@@ -109,18 +111,21 @@ def _reference_nms(boxes, scores, threshold):
 
 @pytest.mark.parametrize("name", DETECTION if WHOLE else DETECTION[:1])
 def test_detection(name, monkeypatch):
-    """Boxes, labels and scores of an image in eval mode; torch takes the slow reference of `nms`."""
+    """Features in float32; boxes, labels and scores of an image in float64 (in float32 the order of
+    near scores is luck: torch's own boxes differ from its float64 ones by up to 0.9).
+
+    torch takes the slow reference of `nms`.
+    """
     monkeypatch.setattr(torchvision.ops.boxes, "nms", _reference_nms)
     native, ported = both(name, weights_backbone=None)
     _spread(native)
     check_state(native, ported)
     image = torch.rand(3, 96, 128)
-    if "maskrcnn" in name or "keypointrcnn" in name:
-        # With random weights, float32 moves torch's own boxes by 7e-4 where the image moves by 2e-7.
-        native, ported, image = native.double(), ported.double(), image.double()
     ported.load_state_dict(ours(native.state_dict()))
     native.eval(), ported.eval()
     with torch.no_grad(), torchcompat.no_grad():
+        check_close(native.backbone(image[None]), ported.backbone(ours(image[None])))
+        native, ported, image = native.double(), ported.double(), image.double()
         expected, found = native([image]), ported([ours(image)])
     assert len(expected[0]["boxes"])
     check_close(expected, found)

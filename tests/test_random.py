@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import math
 import pickle
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from _generators import FLOATS, INTEGERS, NUMPY, assert_same_state, bits, pair, 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import torchcompat
 from torchcompat import _random
 from torchcompat._random import Generator, _arithmetic, _host, sample
 
@@ -384,3 +386,34 @@ def test_devices():
     assert str(Generator(device="cuda").device) == "cuda"
     with pytest.raises(RuntimeError, match="META device type not an accelerator."):
         Generator("meta")
+
+
+@pytest.mark.parametrize(
+    "shape, dims", [((2, 3, 5), (0, 2, 1)), ((2, 5), (1, 0)), ((4, 30), (1, 0))]
+)
+@pytest.mark.parametrize("name", ["randn_like", "rand_like", "randint_like"])
+def test_like_forms_draw_in_the_order_of_memory(name, shape, dims):
+    """They keep the strides of what they are like, and fill it as torch does."""
+    found = []
+    for library in (torch, torchcompat):
+        library.manual_seed(4)
+        like = library.linspace(0, 1, math.prod(shape)).reshape(shape).permute(dims)
+        more = (9,) if name == "randint_like" else ()
+        made = getattr(library, name)(like, *more)
+        found.append((made.stride(), made.tolist()))
+        plain = (
+            library.zeros_like(like),
+            library.zeros_like(like, memory_format=library.contiguous_format),
+        )
+        found[-1] += tuple(one.stride() for one in plain)
+    assert found[0][0] == found[1][0] and found[0][2:] == found[1][2:]
+    np.testing.assert_allclose(found[1][1], found[0][1], rtol=1e-5)
+
+
+def test_a_probability_for_each_place_of_a_transposed_tensor():
+    values = []
+    for library in (torch, torchcompat):
+        library.manual_seed(4)
+        chances = library.arange(6.0).reshape(2, 3) / 6
+        values.append(library.zeros(3, 2).T.bernoulli_(chances).tolist())
+    assert values[0] == values[1]

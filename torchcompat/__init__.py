@@ -142,10 +142,10 @@ _einops.install()
 
 # Parts that are loaded when they are first asked for: `torch.jit`, `torch.cuda` ...
 _PARTS = frozenset(
-    """_C __future__ _custom_ops _dynamo _higher_order_ops _inductor _jit_internal _logging
-    _prims _refs _subclasses _utils _utils_internal accelerator amp ao backends classes
-    compiler cpu cuda distributed distributions export functional futures fx hub jit library
-    masked mps mtia multiprocessing nested onnx ops overrides profiler quantization
+    """_C __config__ __future__ _custom_ops _dynamo _higher_order_ops _inductor _jit_internal
+    _logging _prims _refs _subclasses _utils _utils_internal accelerator amp ao backends
+    classes compiler cpu cuda distributed distributions export functional futures fx hub jit
+    library masked mps mtia multiprocessing nested onnx ops overrides profiler quantization
     return_types sparse storage testing torch_version types version xpu""".split()
 )
 
@@ -157,4 +157,7 @@ def __getattr__(name: str) -> _Any:
         return func.vmap
     if name in _PARTS:
         return _importlib.import_module(f"torchcompat.{name}")
+    compiled = _importlib.import_module("torchcompat._C")
+    if name in compiled.COMPILED.split() or name in ("DispatchKey", "DispatchKeySet"):
+        return getattr(compiled, name)
     raise AttributeError(f"module 'torch' has no attribute '{name}'")

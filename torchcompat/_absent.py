@@ -5,13 +5,17 @@ A class made here has no instances, so `isinstance(x, DTensor)` truthfully answe
 
 from __future__ import annotations
 
+import abc
 import types
 from collections.abc import Callable
 from typing import Any
 
 
-class _Refusing(type):
-    """The type of classes that cannot be used: making one or reading an attribute is refused."""
+class _Refusing(abc.ABCMeta):
+    """The type of classes that cannot be used: making one or reading an attribute is refused.
+
+    It is an `ABCMeta` so that a class may derive from one of them and from an abstract class.
+    """
 
     _title: str
     _why: str

@@ -1,17 +1,11 @@
 """The few names of torch's compiled half that Python code reaches for."""
 
-from torchcompat._C import _fft, _linalg, _nn, _special
+from torchcompat._C import _fft, _functorch, _linalg, _names, _nn, _special
 from torchcompat._C._names import (
+    COMPILED,
     DispatchKey,
     DispatchKeySet,
-    Graph,
-    Node,
-    ScriptDict,
-    ScriptFunction,
-    ScriptList,
-    ScriptMethod,
-    TensorType,
-    Value,
+    _are_functorch_transforms_active,
     _AutoDispatchBelowAutograd,
     _ExcludeDispatchKeyGuard,
     _get_accelerator,
@@ -19,7 +13,10 @@ from torchcompat._C._names import (
     _get_privateuse1_backend_name,
     _get_torch_function_state,
     _get_tracing_state,
+    _has_cuda,
+    _has_mps,
     _has_storage,
+    _has_xpu,
     _is_torch_function_mode_enabled,
     _jit_can_fuse_on_cpu,
     _jit_can_fuse_on_gpu,
@@ -50,36 +47,37 @@ from torchcompat.overrides import (
 
 _TensorBase = TensorBase
 has_lapack = has_spectral = True
+_TensorMeta = type(TensorBase)
+globals().update({name: getattr(_names, name) for name in COMPILED.split()})
 
 __all__ = [
+    *COMPILED.split(),
     "DisableTorchFunction",
     "DisableTorchFunctionSubclass",
     "DispatchKey",
     "DispatchKeySet",
     "Generator",
-    "Graph",
-    "Node",
-    "ScriptDict",
-    "ScriptFunction",
-    "ScriptList",
-    "ScriptMethod",
     "Size",
     "TensorBase",
-    "TensorType",
-    "Value",
     "_AutoDispatchBelowAutograd",
     "_ExcludeDispatchKeyGuard",
     "_TensorBase",
     "_TorchFunctionState",
+    "_TensorMeta",
+    "_are_functorch_transforms_active",
     "_disabled_torch_function_impl",
     "_fft",
+    "_functorch",
     "_get_accelerator",
     "_get_cpp_backtrace",
     "_get_cpu_capability",
     "_get_privateuse1_backend_name",
     "_get_torch_function_state",
     "_get_tracing_state",
+    "_has_cuda",
+    "_has_mps",
     "_has_storage",
+    "_has_xpu",
     "_is_torch_function_mode_enabled",
     "_jit_can_fuse_on_cpu",
     "_jit_can_fuse_on_gpu",

@@ -137,9 +137,17 @@ def _get_torch_function_state() -> _TorchFunctionState:
     return _TorchFunctionState.ENABLED
 
 
+def _are_functorch_transforms_active() -> bool:
+    """False: JAX's transformations are seen in tensors' values, not in a mode."""
+    return False
+
+
 def _has_storage(x: Tensor) -> bool:
     """True: every tensor has one."""
     return True
+
+
+_has_cuda = _has_xpu = _has_mps = False
 
 
 def _former(value: bool = False) -> bool:
@@ -152,11 +160,13 @@ _jit_set_texpr_fuser_enabled = _jit_set_nvfuser_guard_mode = _former
 _jit_override_can_fuse_on_cpu = _jit_override_can_fuse_on_gpu = _former
 _jit_can_fuse_on_cpu = _jit_can_fuse_on_gpu = _former
 
-fill(
-    globals(),
-    "there is no TorchScript graph",
-    classes="Graph Node Value ScriptDict ScriptFunction ScriptList ScriptMethod TensorType",
-)
+# The classes that `torch` has from here, for source that names them in annotations and checks.
+COMPILED = """AnyType Argument Block BoolType ClassType Code CompilationUnit ComplexType DictType EnumType
+ErrorReport FileCheck FloatType FunctionSchema FutureType Graph InterfaceType IntType ListType
+LiteScriptModule Node NoneType NumberType OptionalType PyTorchFileReader PyTorchFileWriter ScriptDict
+ScriptFunction ScriptList ScriptMethod ScriptModule ScriptObject StringType SymBoolType SymIntType
+TensorType TracingState TupleType Type UnionType Value"""
+fill(globals(), "there is no TorchScript and no compiled half of torch", classes=COMPILED)
 
 if TYPE_CHECKING:  # what `fill` adds
 

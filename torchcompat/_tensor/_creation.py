@@ -13,7 +13,7 @@ from jax import numpy as jnp
 from torchcompat import _dtype
 from torchcompat._dtype import dtype as Dtype
 from torchcompat._tensor._dispatch import lifted
-from torchcompat._tensor._place import finish, kind_of, make, resolve, size_of
+from torchcompat._tensor._place import finish, kind_of, laid_like, make, resolve, size_of
 from torchcompat._tensor._tensor import Tensor, from_cell
 
 __all__ = [
@@ -57,7 +57,7 @@ def _constant(name: str, value: float, doc: str) -> tuple[Callable, Callable, Ca
     ) -> Tensor:
         size = _one_size(name, size, keywords)
         made = filled(size, value, kind_of(name, dtype, None if out is None else out.dtype), device)
-        return finish(made, requires_grad, out)
+        return finish(made, requires_grad, out, layout=layout)
 
     def like(
         input: Tensor,
@@ -73,8 +73,10 @@ def _constant(name: str, value: float, doc: str) -> tuple[Callable, Callable, Ca
             input,
             value,
             dtype=dtype,
+            layout=layout,
             device=device,
             requires_grad=requires_grad,
+            memory_format=memory_format,
             _name=f"{name}_like",
         )
 
@@ -90,7 +92,9 @@ def _constant(name: str, value: float, doc: str) -> tuple[Callable, Callable, Ca
     ) -> Tensor:
         size = _one_size(f"new_{name}", size, keywords)
         kind = kind_of(f"new_{name}", dtype, self.dtype)
-        return finish(filled(size, value, kind, _place_of(self, device)), requires_grad)
+        return finish(
+            filled(size, value, kind, _place_of(self, device)), requires_grad, layout=layout
+        )
 
     create.__doc__ = f"A tensor of the given size, {doc}."
     like.__doc__ = f"A tensor of the size, dtype and device of `input`, {doc}."
@@ -165,7 +169,7 @@ def full(
     dims = size_of("full", (size,))
     default = fill_value.dtype if isinstance(fill_value, Tensor) else _inferred(fill_value)
     kind = kind_of("full", dtype, default if out is None else out.dtype)
-    return finish(_fill(dims, fill_value, kind, device), requires_grad, out)
+    return finish(_fill(dims, fill_value, kind, device), requires_grad, out, layout=layout)
 
 
 def _fill(size: tuple[int, ...], value: Any, kind: Dtype, where: Any) -> Tensor:
@@ -219,10 +223,9 @@ def full_like(
         raise TypeError(
             f"{_name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
         )
-    kind = kind_of(_name, dtype, input.dtype)
-    return finish(
-        _fill(tuple(input.shape), fill_value, kind, _place_of(input, device)), requires_grad
-    )
+    kind, where = kind_of(_name, dtype, input.dtype), _place_of(input, device)
+    made = laid_like(lambda size: _fill(size, fill_value, kind, where), input, memory_format)
+    return finish(made, requires_grad, layout=layout)
 
 
 def new_full(
@@ -239,7 +242,7 @@ def new_full(
     """A tensor of the given size with this one's dtype and device, filled with `fill_value`."""
     kind = kind_of("new_full", dtype, self.dtype)
     made = _fill(size_of("new_full", (tuple(size),)), fill_value, kind, _place_of(self, device))
-    return finish(made, requires_grad)
+    return finish(made, requires_grad, layout=layout)
 
 
 Tensor.new_full = new_full
@@ -259,7 +262,7 @@ def empty_strided(
     dims = size_of("empty_strided", (tuple(size),))
     extent = 1 + sum((n - 1) * s for n, s in zip(dims, stride)) if 0 not in dims else 0
     storage = filled((extent,), 0, kind_of("empty_strided", dtype), device)
-    return finish(from_cell(storage._cell, dims, tuple(stride)), requires_grad)
+    return finish(from_cell(storage._cell, dims, tuple(stride)), requires_grad, layout=layout)
 
 
 Tensor.new_empty_strided = lambda self, size, stride, *, dtype=None, device=None, **rest: (
@@ -316,4 +319,4 @@ def eye(
         lambda: jnp.eye(n, m, dtype=kind.numpy),
         resolve(device),
     )
-    return finish(made, requires_grad, out)
+    return finish(made, requires_grad, out, layout=layout)

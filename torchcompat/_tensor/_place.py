@@ -12,10 +12,13 @@ from jax import numpy as jnp
 from torchcompat import _device, _dtype
 from torchcompat._device import device as Device
 from torchcompat._dtype import dtype as Dtype
+from torchcompat._layout import contiguous_strides
+from torchcompat._memory_format import layout as Layout
+from torchcompat._memory_format import memory_format, preserve_format, strided, strides_for
 from torchcompat._random import is_staging
 from torchcompat._tensor import _faces
 from torchcompat._tensor._convert import as_dtype, jax_device
-from torchcompat._tensor._tensor import Tensor, wrap
+from torchcompat._tensor._tensor import Tensor, from_cell, wrap
 
 
 def resolve(where: Any) -> Device | None:
@@ -60,13 +63,39 @@ def make(
     return put(on_host(), where)
 
 
-def finish(result: Tensor, requires_grad: bool, out: Any = None) -> Tensor:
-    """Writes `result` into `out` where given and sets its gradient flag."""
+def finish(
+    result: Tensor, requires_grad: bool, out: Any = None, layout: Layout | None = None
+) -> Tensor:
+    """Writes `result` into `out` where given and sets its gradient flag.
+
+    Raises:
+        NotImplementedError: `layout` is not the strided one.
+    """
+    if layout is not None and layout is not strided:
+        raise NotImplementedError(f"layout={layout}: tensors are strided here")
     if out is not None:
         result = _faces.into(out, result)
     if requires_grad:
         require_grad(result)
     return result
+
+
+def laid_like(make: Callable[[tuple], Tensor], input: Any, wanted: memory_format | None) -> Tensor:
+    """What `make(size)` gives for the size of `input`, lying in memory as the format says.
+
+    Values are made in the order of memory, so random ones come as torch's.
+
+    Args:
+        wanted: None keeps the order of `input`.
+    """
+    size = tuple(input.shape)
+    if not isinstance(input, Tensor):
+        return make(size)
+    strides = strides_for(wanted or preserve_format, input._layout_now())
+    if strides == contiguous_strides(size):
+        return make(size)
+    order = sorted(range(len(size)), key=lambda d: -strides[d])
+    return from_cell(make(tuple(size[d] for d in order))._cell, size, strides)
 
 
 def require_grad(tensor: Tensor) -> Tensor:

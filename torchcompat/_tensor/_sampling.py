@@ -13,9 +13,9 @@ from torchcompat import _device, _dtype, _random
 from torchcompat._dtype import dtype as Dtype
 from torchcompat._tensor import _faces
 from torchcompat._tensor._autograd import no_grad
-from torchcompat._tensor._creation import _one_size, _place_of
+from torchcompat._tensor._creation import _one_size, _place_of, filled
 from torchcompat._tensor._dispatch import lifted
-from torchcompat._tensor._place import finish, kind_of, put, resolve, size_of
+from torchcompat._tensor._place import finish, kind_of, laid_like, put, resolve, size_of
 from torchcompat._tensor._tensor import Tensor, as_array, wrap
 
 Generator = _random.Generator
@@ -75,7 +75,9 @@ def _unit(name: str, distribution: str, doc: str) -> tuple[Callable, Callable]:
     ) -> Tensor:
         size = _one_size(name, size, keywords)
         kind = kind_of(name, dtype, None if out is None else out.dtype)
-        return finish(drawn(distribution, size, kind, generator, device), requires_grad, out)
+        return finish(
+            drawn(distribution, size, kind, generator, device), requires_grad, out, layout=layout
+        )
 
     def like(
         input: Tensor,
@@ -88,8 +90,9 @@ def _unit(name: str, distribution: str, doc: str) -> tuple[Callable, Callable]:
         memory_format: Any = None,
         pin_memory: bool = False,
     ) -> Tensor:
-        size, kind, where = _like(f"{name}_like", input, dtype, device)
-        return finish(drawn(distribution, size, kind, generator, where), requires_grad)
+        kind, where = _like(f"{name}_like", input, dtype, device)
+        made = _drawn_like(distribution, input, memory_format, kind, generator, where)
+        return finish(made, requires_grad, layout=layout)
 
     create.__doc__ = f"A tensor of the given size of {doc}."
     like.__doc__ = f"A tensor of the size, dtype and device of `input`, of {doc}."
@@ -98,12 +101,28 @@ def _unit(name: str, distribution: str, doc: str) -> tuple[Callable, Callable]:
     return create, lifted(like)
 
 
-def _like(name: str, input: Any, dtype: Any, device: Any) -> tuple[tuple[int, ...], Dtype, Any]:
+def _like(name: str, input: Any, dtype: Any, device: Any) -> tuple[Dtype, Any]:
     if not hasattr(input, "shape") or not hasattr(input, "dtype"):
         raise TypeError(
             f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
         )
-    return tuple(input.shape), kind_of(name, dtype, input.dtype), _place_of(input, device)
+    return kind_of(name, dtype, input.dtype), _place_of(input, device)
+
+
+def _drawn_like(
+    distribution: str,
+    input: Any,
+    wanted: Any,
+    kind: Dtype,
+    generator: Any,
+    where: Any,
+    **params: Any,
+) -> Tensor:
+    """Random numbers in the size of `input`, lying in memory and drawn in the order of its format."""
+    laid = laid_like(lambda size: filled(size, 0, kind, where), input, wanted)
+    if laid.is_contiguous():
+        return drawn(distribution, tuple(laid.shape), kind, generator, where, **params)
+    return fill(laid, distribution, generator, **params)
 
 
 rand, rand_like = _unit("rand", "uniform", "numbers drawn evenly from [0, 1)")
@@ -145,7 +164,7 @@ def randint(
     dims = size_of("randint", (tuple(given[0] if size is None else size),))
     kind = kind_of("randint", dtype, _dtype.int64 if out is None else out.dtype)
     made = drawn("random", dims, kind, generator, device, low=low, high=high)
-    return finish(made, requires_grad, out)
+    return finish(made, requires_grad, out, layout=layout)
 
 
 @lifted
@@ -162,8 +181,10 @@ def randint_like(
 ) -> Tensor:
     """Whole numbers drawn evenly from `[low, high)`, of the size, dtype and device of `input`."""
     low, high, _ = _whole_bounds(bounds, keywords, 0)
-    size, kind, where = _like("randint_like", input, dtype, device)
-    return finish(drawn("random", size, kind, generator, where, low=low, high=high), requires_grad)
+    kind, where = _like("randint_like", input, dtype, device)
+    bounds = {"low": low, "high": high}
+    made = _drawn_like("random", input, memory_format, kind, generator, where, **bounds)
+    return finish(made, requires_grad, layout=layout)
 
 
 def randperm(
@@ -179,7 +200,9 @@ def randperm(
 ) -> Tensor:
     """The numbers from 0 to `n - 1` in random order."""
     kind = kind_of("randperm", dtype, _dtype.int64 if out is None else out.dtype)
-    return finish(drawn("randperm", (int(n),), kind, generator, device), requires_grad, out)
+    return finish(
+        drawn("randperm", (int(n),), kind, generator, device), requires_grad, out, layout=layout
+    )
 
 
 @lifted
@@ -205,7 +228,7 @@ def normal(
         kind = kind_of("normal", dtype, None if out is None else out.dtype)
         dims = size_of("normal", (tuple(size),))
         made = drawn("normal", dims, kind, generator, device, mean=float(mean), std=float(std))
-        return finish(made, requires_grad, out)
+        return finish(made, requires_grad, out, layout=layout)
     if not tensors:
         raise TypeError('normal() missing 1 required positional arguments: "size"')
     made = _normal_of(mean, std, tensors, generator)
@@ -293,6 +316,8 @@ def fill(tensor: Tensor, name: str, generator: Any, **params: Any) -> Tensor:
     size = tuple(tensor.shape[d] for d in order)
     if name == "normal":
         params["contiguous"] = order == sorted(order)
+    if order != sorted(order):
+        params = {key: _permuted(value, tensor.shape, order) for key, value in params.items()}
     values = _random.sample(name, generator, size, tensor.dtype.numpy, **params)
     back = [order.index(d) for d in range(len(order))]
     if isinstance(values, np.ndarray):
@@ -301,6 +326,14 @@ def fill(tensor: Tensor, name: str, generator: Any, **params: Any) -> Tensor:
         return _faces.write(tensor, put(values, target))
     with jax.enable_x64(True):
         return _faces.write(tensor, jnp.transpose(values, back))
+
+
+def _permuted(value: Any, size: tuple[int, ...], order: list[int]) -> Any:
+    """A parameter that is an array, broadcast to `size` and with its dimensions in `order`."""
+    if not getattr(value, "ndim", 0):
+        return value
+    with jax.enable_x64(True):
+        return jnp.transpose(jnp.broadcast_to(value, size), order)
 
 
 def uniform_(self: Tensor, *bounds: float, generator: Any = None, **keywords: float) -> Tensor:

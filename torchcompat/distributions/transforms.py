@@ -14,6 +14,7 @@ from torchcompat.distributions._transform_base import (
     Transform,
     identity_transform,
 )
+from torchcompat.distributions._transform_base import _InverseTransform as _InverseTransform
 
 __all__ = [
     "AbsTransform",

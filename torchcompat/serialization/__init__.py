@@ -7,7 +7,7 @@ from torchcompat.serialization._allowed import (
     safe_globals,
 )
 from torchcompat.serialization._load import get_unsafe_globals_in_checkpoint, load
-from torchcompat.serialization._location import default_restore_location, location_tag
+from torchcompat.serialization._location import MAP_LOCATION, default_restore_location, location_tag
 from torchcompat.serialization._options import (
     LoadEndianness,
     get_crc32_options,
@@ -15,11 +15,13 @@ from torchcompat.serialization._options import (
     set_crc32_options,
     set_default_load_endianness,
 )
-from torchcompat.serialization._save import save
+from torchcompat.serialization._save import DEFAULT_PROTOCOL, save
 from torchcompat.serialization._storage import TypedStorage, UntypedStorage
 
 __all__ = [
+    "DEFAULT_PROTOCOL",
     "LoadEndianness",
+    "MAP_LOCATION",
     "TypedStorage",
     "UntypedStorage",
     "add_safe_globals",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from torchcompat import _device
 from torchcompat.serialization._storage import TypedStorage, UntypedStorage
 
 Restore = Callable[[UntypedStorage, str], UntypedStorage]
+MAP_LOCATION: TypeAlias = Restore | _device.device | str | dict[str, str] | None
 _DEVICE_TYPES = ("cpu", "cuda", "tpu", "mps", "meta")
 
 

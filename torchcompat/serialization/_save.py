@@ -13,6 +13,8 @@ from torchcompat.serialization._legacy_load import MAGIC_NUMBER, PROTOCOL_VERSIO
 from torchcompat.serialization._pickler import Pickler, storage_bytes
 from torchcompat.serialization._zip_write import ZipWriter
 
+DEFAULT_PROTOCOL = 2
+
 _SYSTEM = {
     "protocol_version": PROTOCOL_VERSION,
     "little_endian": True,
@@ -24,7 +26,7 @@ def save(
     obj: Any,
     f: Any,
     pickle_module: Any = pickle,
-    pickle_protocol: int = 2,
+    pickle_protocol: int = DEFAULT_PROTOCOL,
     _use_new_zipfile_serialization: bool = True,
 ) -> None:
     """Saves an object to a file that torch opens, and `load` too. Needs no torch.

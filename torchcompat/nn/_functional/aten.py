@@ -22,6 +22,7 @@ __all__ = [
     "alpha_dropout_",
     "batch_norm",
     "binary_cross_entropy_with_logits",
+    "_convolution",
     "convolution",
     "cosine_embedding_loss",
     "ctc_loss",
@@ -250,6 +251,27 @@ def convolution(
         run = getattr(ops, f"conv_transpose{n}d")
         return run(input, weight, bias, stride, padding, output_padding, groups, dilation)
     return getattr(ops, f"conv{n}d")(input, weight, bias, stride, padding, dilation, groups)
+
+
+def _convolution(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    transposed: bool,
+    output_padding: Sequence[int],
+    groups: int,
+    benchmark: bool,
+    deterministic: bool,
+    cudnn_enabled: bool,
+    allow_tf32: bool = False,
+) -> Tensor:
+    """`convolution`; the last four are choices of torch's kernels."""
+    return convolution(
+        input, weight, bias, stride, padding, dilation, transposed, output_padding, groups
+    )
 
 
 def embedding_renorm_(input: Tensor, indices: Tensor, max_norm: float, norm_type: float) -> Tensor:

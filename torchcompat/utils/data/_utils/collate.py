@@ -13,7 +13,7 @@ import numpy as np
 import torchcompat
 from torchcompat import Tensor, as_tensor, tensor
 
-_TEXT = re.compile(r"[SaUO]")
+np_str_obj_array_pattern = re.compile(r"[SaUO]")
 _FORMAT = (
     "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"
 )
@@ -24,7 +24,7 @@ def default_convert(data: Any) -> Any:
     if isinstance(data, Tensor):
         return data
     if isinstance(data, (np.ndarray, np.generic)):
-        text = isinstance(data, np.ndarray) and _TEXT.search(data.dtype.str)
+        text = isinstance(data, np.ndarray) and np_str_obj_array_pattern.search(data.dtype.str)
         return data if text else as_tensor(data)
     if isinstance(data, collections.abc.Mapping):
         return _like(data, {key: default_convert(value) for key, value in data.items()})
@@ -94,7 +94,7 @@ def collate_tensor_fn(batch: Any, *, collate_fn_map: Any = None) -> Tensor:
 
 def collate_numpy_array_fn(batch: Any, *, collate_fn_map: Any = None) -> Tensor:
     """NumPy arrays stacked as a Tensor."""
-    if _TEXT.search(batch[0].dtype.str):
+    if np_str_obj_array_pattern.search(batch[0].dtype.str):
         raise TypeError(_FORMAT.format(batch[0].dtype))
     if all(one.shape == batch[0].shape and one.dtype == batch[0].dtype for one in batch):
         return as_tensor(np.stack(batch))
