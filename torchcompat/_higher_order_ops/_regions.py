@@ -9,7 +9,7 @@ import jax
 
 from torchcompat._tensor import Tensor, as_array, wrap
 from torchcompat._tensor._nodes import Accumulate
-from torchcompat._tensor._state import serial
+from torchcompat._tensor._state import sequence
 from torchcompat.utils._pytree import PyTree, TreeSpec, tree_flatten, tree_unflatten
 
 
@@ -71,7 +71,7 @@ def trained_outside(title: str, functions: list[Callable], operands: PyTree) -> 
     Raises:
         NotImplementedError: they use a tensor that requires a gradient and is no leaf.
     """
-    start = serial()
+    start = sequence()
     found: dict[int, Tensor] = {}
     detached = [x.detach() for x in tree_flatten(operands)[0]]
     arguments = tree_unflatten(detached, tree_flatten(operands)[1])
