@@ -1,6 +1,9 @@
 """torch's own test utilities and tables, run from the installed torch's files on torchcompat."""
 
 import importlib
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -66,3 +69,34 @@ def test_numerical_jacobians_of_arguments_and_parameters():
     assert_close(jacobian(layer, x, eps=1e-6)[0][0], layer.weight.detach().T)
     (by_bias,) = jacobian(layer, x, target=layer.bias, eps=1e-6)[0]
     assert_close(by_bias, torchcompat.eye(2, dtype=torchcompat.float64))
+
+
+TORCH_STYLE = """
+import torch
+from torch.testing._internal.common_utils import TestCase, parametrize
+from torch.testing._internal.common_utils import instantiate_parametrized_tests
+
+
+class TestSum(TestCase):
+    @parametrize("size", [1, 3])
+    def test_sum(self, size):
+        self.assertEqual(torch.ones(size).sum(), torch.tensor(float(size)))
+        assert torch.__version__.endswith("+torchcompat.0.1.0"), torch.__version__
+
+    def test_that_fails(self):
+        self.assertEqual(torch.ones(2), torch.zeros(2))
+
+
+instantiate_parametrized_tests(TestSum)
+"""
+
+
+def test_the_script_runs_torchs_test_files(tmp_path):
+    file = tmp_path / "test_in_torchs_style.py"
+    file.write_text(TORCH_STYLE)
+    script = Path(__file__).parent.parent / "scripts" / "torch_tests"
+    command = [sys.executable, str(script), str(file), "-q"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 1, result.stderr
+    assert "1 failed, 2 passed" in result.stdout
+    assert "Tensor-likes are not close!" in result.stdout
