@@ -35,13 +35,27 @@ def same_start():
     seed()
 
 
+# Programs compiled since they were last forgotten. Each holds several memory maps, of which Linux gives
+# a process 65,530: the compiler crashes where they run out.
+_programs = [0]
+_MOST_PROGRAMS = 3000
+
+
+def _count_program(event: str, duration: float, **kwargs) -> None:
+    _programs[0] += event.endswith("backend_compile_duration")
+
+
+jax.monitoring.register_event_duration_secs_listener(_count_program)
+
+
 @pytest.fixture(autouse=True)
 def forget_programs(request):
-    """Compiled programs of whole models are not met again: their memory is given back."""
+    """Compiled programs of whole models, and too many of others, are given back."""
     yield
-    if request.path.name.startswith("test_ported_"):
+    if request.path.name.startswith("test_ported_") or _programs[0] > _MOST_PROGRAMS:
         jax.clear_caches()
         gc.collect()
+        _programs[0] = 0
 
 
 @pytest.hookimpl(wrapper=True)

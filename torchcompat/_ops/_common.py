@@ -139,3 +139,22 @@ def wrap_dims(dim: int | Sequence[int] | None, ndim: int) -> tuple[int, ...]:
         if dims.count(d) > 1:
             raise RuntimeError(f"dim {d} appears multiple times in the list of dims")
     return dims
+
+
+@jax.custom_jvp
+def tanh(x: jax.Array) -> jax.Array:
+    """The hyperbolic tangent.
+
+    In float32 XLA's is off by 2e-7 where it nears 1, which its slope of `1 - tanh^2` cannot bear; there
+    `1 - 2 / (exp(2 |x|) + 1)` has every bit.
+    """
+    if x.dtype != jnp.float32:
+        return jnp.tanh(x)
+    size = jnp.abs(x)
+    return jnp.where(size > 1, jnp.copysign(1 - 2 / (jnp.exp(2 * size) + 1), x), jnp.tanh(x))
+
+
+@tanh.defjvp
+def _tanh_jvp(primals: tuple, tangents: tuple) -> tuple[jax.Array, jax.Array]:
+    y = tanh(*primals)
+    return y, (tangents[0] + tangents[0] * y) * (1 - y)

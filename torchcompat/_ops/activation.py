@@ -14,7 +14,7 @@ from jax import numpy as jnp
 
 from torchcompat import _dtype
 from torchcompat._dtype import dtype as Dtype
-from torchcompat._ops._common import cast, dtype_of, wide, wrap_dim
+from torchcompat._ops._common import cast, dtype_of, tanh, wide, wrap_dim
 from torchcompat._ops._errors import not_implemented, require_kernel
 from torchcompat._ops._registry import Array, op
 
@@ -129,7 +129,7 @@ def gelu(input: Array, *, approximate: str = "none") -> Array:
     if approximate == "none":
         inner = jax.lax.erf(x * math.sqrt(0.5))
     else:
-        inner = jnp.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * (x * x * x)))
+        inner = tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * (x * x * x)))
     return _like(0.5 * x * (1 + inner), input)
 
 
@@ -145,7 +145,7 @@ def silu(input: Array) -> Array:
 def mish(input: Array) -> Array:
     """`input * tanh(softplus(input))`."""
     x = floating(input, "mish_cpu")
-    return _like(x * jnp.tanh(jnp.logaddexp(x, 0)), input)
+    return _like(x * tanh(jnp.logaddexp(x, 0)), input)
 
 
 @op("functional")
@@ -226,7 +226,7 @@ def tanhshrink(input: Array) -> Array:
         )
     to = kind if kind.is_floating_point or kind.is_complex else _dtype.get_default_dtype()
     x = wide(cast(input, to))
-    return cast(x - cast(jnp.tanh(x), to), to)
+    return cast(x - cast(tanh(x), to), to)
 
 
 @op("functional")

@@ -17,7 +17,7 @@ import numpy as np
 from jax import lax
 from jax import numpy as jnp
 
-from torchcompat._ops._common import wide
+from torchcompat._ops._common import tanh, wide
 from torchcompat._ops._errors import scalar
 from torchcompat._ops._registry import Array, op
 from torchcompat._ops.activation import relu
@@ -36,8 +36,8 @@ def _elman(activation: Callable) -> Callable:
 def _lstm(gi: jax.Array, gh: jax.Array, state: State) -> State:
     """Source: Hochreiter and Schmidhuber, Long Short-Term Memory, 1997."""
     i, f, g, o = jnp.split(gi + gh, 4, axis=-1)
-    c = lax.logistic(f) * state[1] + lax.logistic(i) * jnp.tanh(g)
-    return lax.logistic(o) * jnp.tanh(c), c
+    c = lax.logistic(f) * state[1] + lax.logistic(i) * tanh(g)
+    return lax.logistic(o) * tanh(c), c
 
 
 def _gru(gi: jax.Array, gh: jax.Array, state: State) -> State:
@@ -45,12 +45,12 @@ def _gru(gi: jax.Array, gh: jax.Array, state: State) -> State:
     (gi_r, gi_z, gi_n), (gh_r, gh_z, gh_n) = (jnp.split(g, 3, axis=-1) for g in (gi, gh))
     r = lax.logistic(gi_r + gh_r)
     z = lax.logistic(gi_z + gh_z)
-    n = jnp.tanh(gi_n + r * gh_n)
+    n = tanh(gi_n + r * gh_n)
     return ((state[0] - n) * z + n,)
 
 
 # Of a mode, the cell: gates of the input, gates of the state and the state in, the new state out.
-CELLS = {"RNN_TANH": _elman(jnp.tanh), "RNN_RELU": _elman(relu), "LSTM": _lstm, "GRU": _gru}
+CELLS = {"RNN_TANH": _elman(tanh), "RNN_RELU": _elman(relu), "LSTM": _lstm, "GRU": _gru}
 
 
 class _Weights(NamedTuple):

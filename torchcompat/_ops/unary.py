@@ -9,7 +9,7 @@ from jax import lax
 from jax import numpy as jnp
 
 from torchcompat import _dtype
-from torchcompat._ops._common import dtype_of, float_input, magnitude, wide
+from torchcompat._ops._common import dtype_of, float_input, magnitude, tanh, wide
 from torchcompat._ops._pointwise import (
     POINTWISE,
     as_strong,
@@ -62,7 +62,7 @@ _FLOAT = {
     "atan": (jnp.arctan, "The arctangent, in radians."),
     "sinh": (jnp.sinh, "The hyperbolic sine."),
     "cosh": (jnp.cosh, "The hyperbolic cosine."),
-    "tanh": (jnp.tanh, "The hyperbolic tangent."),
+    "tanh": (tanh, "The hyperbolic tangent."),
     "asinh": (jnp.arcsinh, "The inverse hyperbolic sine."),
     "acosh": (jnp.arccosh, "The inverse hyperbolic cosine."),
     "atanh": (jnp.arctanh, "The inverse hyperbolic tangent."),
