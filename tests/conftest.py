@@ -5,7 +5,11 @@ Workers of pytest-xdist must collect the same tests, also where a module draws i
 
 import gc
 import importlib.util
+import os
 import random
+
+# Read when torch is imported: a worker has one core, where torch's threads would wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import jax
 import numpy as np

@@ -316,3 +316,13 @@ def test_an_old_softmax_without_dim_loads():
     fresh = torchcompat.nn.Softmax.__new__(torchcompat.nn.Softmax)
     fresh.__setstate__(state)
     assert fresh.dim is None
+
+
+def test_tanh_has_every_bit_where_it_nears_one():
+    x = torch.cat([torch.linspace(1.01, 12, 2001), -torch.linspace(1.01, 12, 2001)])
+    found = np.asarray(torchcompat.tanh(to_ours(x))).astype(np.float64)
+    exact = np.tanh(x.double().numpy())
+    assert np.abs(found - exact).max() <= 2.0**-24 * 1.5
+    slope = np.asarray(jax.vmap(jax.grad(torchcompat.tanh))(to_ours(x[x.abs() < 5])._read()))
+    exact = 1 - np.tanh(x[x.abs() < 5].double().numpy()) ** 2
+    assert np.abs(slope - exact).max() <= 2.0**-23 * 1.5
