@@ -76,6 +76,8 @@ CALLS = {
     "gradcheck_complex": "A.gradcheck(lambda z: z * z.conj() * z, z)",
     "gradcheck_complex_to_real": "A.gradcheck(lambda z: z.abs(), z)",
     "gradcheck_expanded": "A.gradcheck(lambda x: x * 2, d[:1].expand(2))",
+    "gradcheck_by_another_name": "A.gradcheck(lambda x: d**2, d)",
+    "gradcheck_by_another_name_fast": "A.gradcheck(lambda x: d**2, d, fast_mode=True)",
     "gradgradcheck": "A.gradgradcheck(lambda x: x**3, d)",
     "gradgradcheck_fast": "A.gradgradcheck(lambda x: x**3, d, fast_mode=True)",
     "gradient_edge": "edge(torch)",

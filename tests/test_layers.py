@@ -229,6 +229,11 @@ nn.Bilinear(3, 4, 5)(r(2, 3), r(2, 4))
 nn.EmbeddingBag(5, 3)(torch.tensor([1, 2, 4, 3]), torch.tensor([0, 0, 3, 4]))
 nn.EmbeddingBag(5, 3, mode="max", padding_idx=1)(torch.tensor([[1, 1], [1, 2]]))
 F.embedding_bag(torch.tensor([[1, 2]]), r(4, 3), mode="sum", per_sample_weights=r(1, 2))
+nn.EmbeddingBag(5, 3, mode="sum", include_last_offset=True)(torch.arange(4), torch.arange(3))
+nn.EmbeddingBag(5, 3, mode="mean", include_last_offset=True)(torch.arange(4), torch.arange(3))
+nn.EmbeddingBag(5, 3, mode="max", include_last_offset=True)(torch.arange(4), torch.arange(3))
+nn.EmbeddingBag(5, 3, include_last_offset=True).double()(torch.arange(4), torch.arange(3))
+nn.EmbeddingBag(5, 3, padding_idx=4, include_last_offset=True)(torch.arange(4), torch.arange(3))
 """
 
 

@@ -280,6 +280,7 @@ def test_weight_norm(torch):
     yield attempt(weight_norm, seeded(torch, 2, 2), dim=3)
     lstm = weight_norm(torch.nn.LSTM(2, 2), "weight_hh_l0")
     yield list(lstm.state_dict()), weight_norm(seeded(torch, 2, 2).half()).weight
+    yield weight_norm(seeded(torch, 9, 8).bfloat16(), dim=None).weight.float()
 
 
 @both

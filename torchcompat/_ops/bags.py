@@ -26,7 +26,9 @@ def pooled_rows(
     """For each bag, the sum, mean or maximum of the rows that its indices name; 0 for an empty bag.
 
     Args:
-        offsets: where in `indices` each bag begins; with `include_last_offset`, also the end.
+        offsets: where in `indices` each bag begins; with `include_last_offset`, also the end, which
+            torch heeds for sums (and not for the counts of means) of short floats without
+            `padding_idx` alone: else the last bag goes to the end of `indices`.
         padding_idx: an index that does not count; negative for none.
     """
     _check_types(weight, indices, offsets, per_sample_weights)
@@ -34,16 +36,22 @@ def pooled_rows(
     rows = wide(embedding(weight, indices, padding_idx, scale_grad_by_freq))
     if per_sample_weights is not None:
         rows = rows * wide(per_sample_weights)[:, None]
-    positions = jnp.arange(indices.shape[0], dtype=jnp.int32)
-    bag = jnp.searchsorted(offsets.astype(jnp.int32), positions, side="right") - 1
-    bag = jnp.where(indices == padding_idx, bags, bag)  # out of range: dropped below
+    bag = jnp.where(indices == padding_idx, bags, _bag_of(indices, offsets[:bags]))
     if mode == "max":
         return _maxima(rows, bag, bags).astype(weight.dtype)
-    total = jnp.zeros((bags, rows.shape[1]), rows.dtype).at[bag].add(rows, mode="drop")
+    heeded = padding_idx < 0 and weight.dtype.itemsize < 8
+    added = _bag_of(indices, offsets) if heeded else bag
+    total = jnp.zeros((bags, rows.shape[1]), rows.dtype).at[added].add(rows, mode="drop")
     if mode == "mean":
         count = jnp.zeros(bags, rows.dtype).at[bag].add(1, mode="drop")
         total = total / jnp.maximum(count, 1)[:, None]
     return total.astype(weight.dtype)
+
+
+def _bag_of(indices: Array, offsets: Array) -> Array:
+    """For each index the number of its bag; behind the last offset, that offset's."""
+    positions = jnp.arange(indices.shape[0], dtype=jnp.int32)
+    return jnp.searchsorted(offsets.astype(jnp.int32), positions, side="right") - 1
 
 
 def _maxima(rows: Array, bag: Array, bags: int) -> Array:
@@ -106,8 +114,7 @@ def bag_facts(
     none = jnp.zeros(bags if mode else offsets.shape[0], indices.dtype)
     if mode == 0 and padding_idx < 0:
         return jnp.zeros(0, indices.dtype), none, none
-    positions = jnp.arange(indices.shape[0])
-    bag = jnp.searchsorted(offsets[:bags], positions, side="right") - 1
+    bag = _bag_of(indices, offsets[:bags])
     if mode == 0:
         return bag.astype(indices.dtype), none, none
     counted = jnp.where(indices == padding_idx, bags, bag)  # out of range: dropped

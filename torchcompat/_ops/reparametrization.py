@@ -56,7 +56,12 @@ def _weight_norm(v: Array, g: Array, dim: int = 0) -> Array:
     size = jnp.sqrt(jnp.sum(square, others or None, keepdims=dim != -1))
     if g.size != size.size:
         raise RuntimeError(f"expected g of size {list(size.shape)} (got {list(g.shape)})")
-    return cast(wide(v) * (wide(g).reshape(size.shape) / size), dtype_of(v))
+    if dim == -1:  # torch goes this way in steps, each rounded
+        size = wide(cast(size, dtype_of(g)))
+    ratio = wide(g).reshape(size.shape) / size
+    if dim == -1:
+        ratio = wide(cast(ratio, dtype_of(g)))
+    return cast(wide(v) * ratio, dtype_of(v))
 
 
 @op(differentiable=False)

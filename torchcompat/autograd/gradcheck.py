@@ -77,13 +77,16 @@ class _Check:
         return [x for x in _listed(found) if _differentiable(x)]
 
     def values(self, place: int, shift: np.ndarray) -> list[np.ndarray]:
-        """The outputs with one input shifted."""
-        args = list(self.inputs)
-        moved = np.asarray(args[place].detach()) + shift
-        args[place] = make_tensor(moved.astype(shift.dtype), dtype=args[place].dtype)
-        args[place].requires_grad_()
+        """The outputs with one input shifted, in place: the function may hold it by another name."""
+        moving = self.inputs[place]
+        kept = moving.detach().clone()
+        moved = np.asarray(kept) + shift
         with no_grad():
-            return [np.asarray(x.detach()).ravel() for x in self.outs(self.func(*args))]
+            moving.data.copy_(make_tensor(moved.astype(shift.dtype), dtype=moving.dtype))
+            try:
+                return [np.array(x.detach()).ravel() for x in self.outs(self.func(*self.inputs))]
+            finally:
+                moving.data.copy_(kept)
 
     def difference(self, place: int, direction: np.ndarray) -> list[np.ndarray]:
         """The outputs' slopes along a direction of one input."""
