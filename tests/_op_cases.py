@@ -44,6 +44,10 @@ LOOSER = {
 # entry -> (factor on the tolerance of values, reason)
 LOOSER_VALUES = {
     "grid_sampler_3d": (4.0, "reflected positions; torch's error against float64 is as large"),
+    "nn.functional.multi_head_attention_forward": (
+        4.0,
+        "logits in the hundreds; torch's error against float64 is seven times ours",
+    ),
 }
 
 
@@ -184,11 +188,12 @@ def check_sample(theirs: Callable, ours: Callable, sample: Any, gradients: bool,
 
 def compare(pairs: list[tuple[Any, Any]], what: str, exact: Exact | None = None) -> None:
     """Our results and torch's, pair by pair: tensors are close, all else is equal."""
+    factor = LOOSER_VALUES.get(what.split()[0], (1.0, ""))[0]
     for i, (mine, other) in enumerate(pairs):
         if isinstance(other, torch.Tensor) and exact is not None:
-            accept(mine, other, lambda i=i: exact.outputs[i], what)
+            accept(mine, other, lambda i=i: exact.outputs[i], what, factor)
         elif isinstance(other, torch.Tensor):
-            assert_close(mine, other, what, LOOSER_VALUES.get(what.split()[0], (1.0, ""))[0])
+            assert_close(mine, other, what, factor)
         else:
             assert mine == other, what
 
