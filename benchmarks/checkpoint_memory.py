@@ -103,38 +103,36 @@ def main() -> int:
     parser.add_argument("--most", type=float, default=1.15, help="allowed, in largest tensors")
     parser.add_argument("--folder", help="where to write (default: the system's temporary folder)")
     parser.add_argument("--jobs", nargs="*", default=[*LOADS, *CONVERSIONS])
-    parser.add_argument("--source", help=argparse.SUPPRESS)
+    parser.add_argument("--together", action="store_true", help="all jobs in one process")
+    parser.add_argument("--source", help="a checkpoint that an earlier call wrote for this size")
     options = parser.parse_args()
     size = parse_size(options.size)
-    if options.source:
-        return child(options, size)
-    status = 0
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        source = os.path.join(folder, "source")
-        write(source, size, options.shards)
+        source = options.source or os.path.join(folder, "source")
+        if options.source is None:
+            write(source, size, options.shards)
+        if options.together:
+            return here(options, source, folder, size)
+        status = 0
         for job in options.jobs:
-            found = in_a_process(options, source, folder, job)
-            print(json.dumps(found), flush=True)
-            status |= found["above"] > options.most
+            arguments = [sys.executable, __file__, options.size, "--shards", str(options.shards)]
+            arguments += ["--most", str(options.most), "--folder", folder, "--source", source]
+            status |= subprocess.run([*arguments, "--together", "--jobs", job]).returncode
+        return status
+
+
+def here(options: argparse.Namespace, source: str, folder: str, size: int) -> int:
+    """The jobs in this process, each once in small before, so that start-up is not counted."""
+    small = os.path.join(folder, "small")
+    write(small, 1 << 20, 2)
+    status = 0
+    for job in options.jobs:
+        for place, bytes_, shards in ((small, 1 << 20, 2), (source, size, options.shards)):
+            with tempfile.TemporaryDirectory(dir=folder) as target:
+                found = measure(job, place, target, bytes_, shards)
+        print(json.dumps(found), flush=True)
+        status |= found["above"] > options.most
     return status
-
-
-def in_a_process(options: argparse.Namespace, source: str, folder: str, job: str) -> dict[str, Any]:
-    """`measure` in a new process, whose memory holds nothing of other jobs."""
-    arguments = [sys.executable, __file__, options.size, "--shards", str(options.shards)]
-    with tempfile.TemporaryDirectory(dir=folder) as target:
-        arguments += ["--folder", target, "--source", source, "--jobs", job]
-        return json.loads(subprocess.run(arguments, stdout=subprocess.PIPE, check=True).stdout)
-
-
-def child(options: argparse.Namespace, size: int) -> int:
-    """What the processes do: the job once in small, so that start-up is not counted, and then."""
-    job = options.jobs[0]
-    with tempfile.TemporaryDirectory(dir=options.folder) as small:
-        write(os.path.join(small, "source"), 1 << 20, 2)
-        measure(job, os.path.join(small, "source"), small, 1 << 20, 2)
-    print(json.dumps(measure(job, options.source, options.folder, size, options.shards)))
-    return 0
 
 
 if __name__ == "__main__":

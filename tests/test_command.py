@@ -15,10 +15,12 @@ import safetensors.torch
 import torch as real
 from _record import WHOLE
 
-from converters._cli import main
+from converters._cli import _inspect, entry, main
+from converters._cli._main import _parser
 from converters._text import human, plain, table
 from converters.files import Rule, compare, convert, open_checkpoint, read_rules
 from converters.files._compare import errors
+from torchcompat.serialization._atomic import write_file
 
 
 @pytest.fixture
@@ -274,11 +276,38 @@ def test_errors_of_special_values():
     assert errors(np.array([2j]), np.array([1j])) == (1.0, 1.0, 1)
 
 
+def test_compare_guesses_what_was_meant(run, tmp_path):
+    real.save({"fc.weight": real.ones(2, 3), "fc.bias": real.ones(2)}, tmp_path / "a.pt")
+    real.save({"fc.weight": real.ones(3, 2), "fc.bais": real.ones(2)}, tmp_path / "b.pt")
+    status, out, err = run("compare", tmp_path / "a.pt", tmp_path / "b.pt")
+    assert status == 1 and "(2, 3) against (3, 2) (a permuted by (1, 0) has b's shape)" in out
+    assert "float32 (2,) (b has fc.bais)" in out
+    found = json.loads(run("compare", "--json", tmp_path / "a.pt", tmp_path / "b.pt")[1])
+    assert [one["hint"] for one in found["differences"]][1:] == ["b has fc.bais", ""]
+
+
+def test_prefixes_are_repaired_on_request(run, state, tmp_path):
+    wrapped = {f"module._orig_mod.{name}": value for name, value in state.items()}
+    real.save(wrapped, tmp_path / "a.pt")
+    status, out, err = run("convert", tmp_path / "a.pt", tmp_path / "b.safetensors", "--repair")
+    assert status == 0 and "4 renamed" in out
+    assert err == "'module._orig_mod.module.' removed from 4 names\n"
+    assert set(load(tmp_path / "b.safetensors")) == {"fc.weight", "fc.bias", "steps"}
+    pair = tmp_path / "a.pt", tmp_path / "b.safetensors"
+    assert run("compare", *pair)[0] == 1 and run("compare", *pair, "--repair")[0] == 0
+    status, out, err = run("convert", pair[1], tmp_path / "c.pt", "--repair")
+    assert (status, err) == (0, "no name has a prefix to take off\n")
+    real.save({"module.a": real.ones(1), "a": real.ones(1)}, tmp_path / "d.pt")
+    assert run("convert", tmp_path / "d.pt", tmp_path / "e.pt", "--repair")[0] == 0
+    assert set(load(tmp_path / "e.pt")) == {"module.a", "a"}  # two would have one name
+
+
 # -- errors and the process ------------------------------------------------------------------------
 
 
 def test_errors_have_status_2(run, tmp_path):
     (tmp_path / "empty").write_bytes(b"")
+    (tmp_path / "folder").mkdir()
     (tmp_path / "x.safetensors").write_bytes(b"\x10" + b"\0" * 7 + b"{")
     (tmp_path / "x.pt").write_bytes(b"PK\3\4 no archive")
     for name, said in [
@@ -286,7 +315,8 @@ def test_errors_have_status_2(run, tmp_path):
         ("empty", "is empty"),
         ("x.safetensors", "invalid header length"),
         ("x.pt", "failed reading zip archive"),
-        (".", "no checkpoint in the folder"),
+        (".", "and several others: x.pt, x.safetensors; name one of them"),
+        ("folder", "no checkpoint in the folder"),
     ]:
         status, out, err = run("inspect", tmp_path / name)
         assert status == 2 and out == "" and said in err, (name, err)
@@ -308,12 +338,47 @@ def test_errors_have_status_2(run, tmp_path):
     assert caught.value.code == 2
 
 
-@pytest.mark.parametrize("command", ["inspect", "convert", "compare"])
+COMMANDS = ("inspect", "convert", "compare", "parity")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help(command, capsys):
+    """Every argument is told of."""
     with pytest.raises(SystemExit) as caught:
         main([command, "--help"])
     out = capsys.readouterr().out
-    assert caught.value.code == 0 and "--json" in out and f"torchcompat {command}" in out
+    assert caught.value.code == 0 and out.startswith(f"usage: torchcompat {command} [-h]")
+    commands = _parser()._subparsers._group_actions[0].choices
+    assert tuple(commands) == COMMANDS
+    text = " ".join(out.split())
+    for action in commands[command]._actions:
+        assert action.help, action.dest
+        assert (action.option_strings or [action.metavar])[-1] in out
+        assert " ".join(action.help.split())[:20] in text, action.dest
+    assert "--json" in out
+
+
+def test_the_main_help(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--help"])
+    out = " ".join(capsys.readouterr().out.split())
+    assert caught.value.code == 0 and all(f" {command} " in out for command in COMMANDS)
+    assert "exit status: 0 done or equal, 1 what was compared differs, 2 an error" in out
+    for arguments in ([], ["inspect"], ["compare", "a"], ["convert", "a", "b", "--format", "zip"]):
+        with pytest.raises(SystemExit) as caught:
+            main(arguments)
+        assert caught.value.code == 2 and "usage: torchcompat" in capsys.readouterr().err
+
+
+def test_defects_show_their_traceback(monkeypatch, capsys):
+    """With the status of an error: Python's own would say that things differ."""
+    monkeypatch.setattr(_inspect, "open_checkpoint", lambda *_: 1 / 0)
+    monkeypatch.setattr(sys, "argv", ["torchcompat", "inspect", "x"])
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    with pytest.raises(SystemExit) as caught:
+        entry()
+    assert caught.value.code == 2
+    assert "Traceback" in (err := capsys.readouterr().err) and "ZeroDivisionError" in err
 
 
 def test_the_script_is_declared():
@@ -365,7 +430,7 @@ def test_a_terminated_conversion_leaves_nothing(four, tmp_path):
     assert main(list(map(str, four))) == 0 and len(load(tmp_path / "out")) == 4
 
 
-@pytest.mark.parametrize("present", [False, True])
+@pytest.mark.parametrize("present", [False, True] if WHOLE else [False])
 def test_a_killed_conversion_goes_on(present, four, tmp_path, run):
     """Killed in its third shard: two are whole, the third has left nothing, and the name is free."""
     if present:
@@ -385,10 +450,20 @@ def test_a_killed_conversion_goes_on(present, four, tmp_path, run):
     assert run("compare", tmp_path / "x.pt", tmp_path / "out")[0] == 0
 
 
-@pytest.mark.parametrize("name", ["y.pt", "y.safetensors", "y.msgpack"][: 3 if WHOLE else 1])
+@pytest.mark.skipif(not WHOLE, reason="starts three processes; the next test shows why it holds")
+@pytest.mark.parametrize("name", ["y.pt", "y.safetensors", "y.msgpack"])
 def test_a_killed_file_leaves_nothing(name, four, tmp_path):
     status = interrupted("2", signal.SIGKILL, "convert", four[1], tmp_path / name)
     assert status == -signal.SIGKILL and os.listdir(tmp_path) == ["x.pt"]
+
+
+@pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="needs Linux's files without names")
+def test_a_file_has_no_name_until_it_is_complete(tmp_path):
+    write_file(tmp_path / "x", lambda file: file.write(b"%d" % len(os.listdir(tmp_path))))
+    assert (tmp_path / "x").read_bytes() == b"0" and os.listdir(tmp_path) == ["x"]
+    umask = os.umask(0)
+    os.umask(umask)
+    assert (tmp_path / "x").stat().st_mode & 0o777 == 0o666 & ~umask
 
 
 @pytest.mark.parametrize("changed", ["source", "size", "names"])

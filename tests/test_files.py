@@ -3,14 +3,18 @@
 import json
 import os
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import safetensors.torch
 import torch as real
+from _record import WHOLE
 
 import torchcompat as torch
-from converters.files import load_checkpoint, open_checkpoint, save_checkpoint
+from converters.files import convert, load_checkpoint, open_checkpoint, save_checkpoint
 from converters.files._names import bare, repair_names, transposition
 from converters.files._saving import parse_size
 from torchcompat import nn
@@ -137,6 +141,7 @@ def test_views_of_a_storage_are_read_by_themselves(tmp_path):
         for name, value in state.items():
             ours = checkpoint.read(name)
             np.testing.assert_array_equal(np.asarray(ours), value.resolve_conj().numpy())
+            np.testing.assert_array_equal(checkpoint.values(name), value.resolve_conj().numpy())
         read = checkpoint.read("a")
     assert read._cell.value.size == 6  # not the whole storage of 100
 
@@ -291,7 +296,7 @@ def test_what_cannot_be_written(tmp_path):
     with pytest.raises(NotImplementedError, match="meta device"):
         save_checkpoint({"x": torch.ones(1, device="meta")}, tmp_path / "x.pt")
     with pytest.raises(ValueError, match="taken by the header's metadata"):
-        save_checkpoint({"format": torch.ones(1)}, tmp_path / "x.safetensors")
+        save_checkpoint({"__metadata__": torch.ones(1)}, tmp_path / "x.safetensors")
     assert os.listdir(tmp_path) == []
 
 
@@ -335,8 +340,145 @@ def test_damaged_indices(tmp_path):
     os.unlink(tmp_path / last)
     refused(FileNotFoundError, f"names shards that do not exist: .*{last}", good)
     index.unlink()
-    with pytest.raises(FileNotFoundError, match="no checkpoint in the folder"):
+    with pytest.raises(
+        FileNotFoundError, match="model-00002-of-00003.safetensors; .* add the index"
+    ):
         open_checkpoint(tmp_path)
+    with pytest.raises(FileNotFoundError, match="no checkpoint in the folder"):
+        (tmp_path / "empty").mkdir()
+        open_checkpoint(tmp_path / "empty")
+
+
+def test_all_absent_shards_are_named(tmp_path):
+    write_shards(tmp_path, theirs(), "safetensors", save_safe)
+    for number in (1, 3):
+        os.unlink(tmp_path / f"model-0000{number}-of-00003.safetensors")
+    with pytest.raises(FileNotFoundError, match=r"00001-of-00003\.safetensors, .*00003-of-00003"):
+        open_checkpoint(tmp_path)
+
+
+def test_a_name_in_two_shards(tmp_path):
+    """The index decides; where it says nothing, the checkpoint is refused."""
+    write_shards(tmp_path, {n: real.full((2,), i) for i, n in enumerate("abc")}, "bin", real.save)
+    index = tmp_path / "pytorch_model.bin.index.json"
+    found = json.loads(index.read_text())
+    last = "pytorch_model-00003-of-00003.bin"
+    real.save({"c": real.full((2,), 2), "a": real.full((2,), 9)}, tmp_path / last)
+    with open_checkpoint(tmp_path) as checkpoint:
+        assert checkpoint.read("a").tolist() == [0, 0]
+    del found["weight_map"]["a"]
+    found["weight_map"]["d"] = "pytorch_model-00001-of-00003.bin"
+    real.save({"a": real.ones(1), "d": real.ones(1)}, tmp_path / found["weight_map"]["d"])
+    index.write_text(json.dumps(found))
+    with pytest.raises(ValueError, match="'a' is in two shards, .*00003.* and .*00001.*not in"):
+        open_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "data, said",
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid",
+            "a pointer of Git LFS and not the file",
+        ),
+        (b"<!DOCTYPE html><p>404", "a web page: the download went wrong"),
+        (b"GGUF\x03\0\0\0", "a GGUF file, which is not supported"),
+        (b"\0" * 50, "is no checkpoint: it begins with b"),
+        (b"some text", "is no checkpoint: it begins with b'some tex'"),
+    ],
+)
+@pytest.mark.parametrize("ending", ["bin", "safetensors"])
+def test_what_people_have_in_place_of_weights(data, said, ending, tmp_path):
+    (tmp_path / f"x.{ending}").write_bytes(data)
+    if ending == "safetensors" and "begins" in said:
+        said = "header"
+    with pytest.raises(Exception, match=said):
+        open_checkpoint(tmp_path / f"x.{ending}")
+
+
+def test_errors_name_the_shard(tmp_path):
+    write_shards(tmp_path, theirs(), "safetensors", save_safe)
+    second = tmp_path / "model-00002-of-00003.safetensors"
+    with open_checkpoint(tmp_path) as checkpoint:
+        name = next(n for n, info in checkpoint.infos.items() if info.file == str(second))
+        os.truncate(second, second.stat().st_size - 1)
+        os.truncate(second, 100)
+        with pytest.raises(RuntimeError, match="unexpected EOF") as caught:
+            checkpoint.fetch(name)
+        assert caught.value.__notes__ == [f"while reading {name!r} from {second}"]
+    with pytest.raises(Exception, match="header") as caught:
+        open_checkpoint(tmp_path)
+    assert f"while opening {second}" in caught.value.__notes__
+
+
+def test_folders_with_one_file_of_any_name(tmp_path):
+    save_safe(theirs(), tmp_path / "diffusion_pytorch_model.safetensors")
+    (tmp_path / "config.json").write_text("{}")
+    with open_checkpoint(tmp_path) as checkpoint:
+        assert "embed.weight" in checkpoint.infos
+    save_safe(theirs(), tmp_path / "other.safetensors")
+    with pytest.raises(FileNotFoundError, match="others: diffusion.*, other.safetensors; name one"):
+        open_checkpoint(tmp_path)
+
+
+def test_texts_of_headers_that_look_like_names(tmp_path):
+    """A text may be called like a tensor, or be one's name, as long as no tie is meant."""
+    state = {"format": torch.ones(1), "pt": torch.zeros(2)}
+    save_checkpoint(state, tmp_path / "x.safetensors", metadata={"pt": "a text"})
+    with open_checkpoint(tmp_path / "x.safetensors") as checkpoint:
+        assert set(checkpoint.infos) == set(state) and not checkpoint.ties()
+        assert checkpoint.metadata == {"format": "pt", "pt": "a text"}
+    assert set(safetensors.torch.load_file(tmp_path / "x.safetensors")) == set(state)
+    tied = torch.ones(3)
+    with pytest.raises(ValueError, match="'by' is taken by the header's metadata"):
+        save_checkpoint({"a": tied, "by": tied}, tmp_path / "y.safetensors", metadata={"by": "me"})
+
+
+def test_destinations_that_cannot_be_written(tmp_path):
+    state = {"a": torch.ones(2)}
+    (tmp_path / "file").write_text("")
+    (tmp_path / "d.pt").mkdir()
+    os.symlink("/dev/full", tmp_path / "full.pt")
+    for path, error, said in [
+        ("file/x.pt", NotADirectoryError, "file/x.pt"),
+        ("no/x.safetensors", FileNotFoundError, "no/x.safetensors"),
+        ("no/folder", FileNotFoundError, "no/folder'"),
+        ("d.pt", IsADirectoryError, "d.pt"),
+        ("full.pt", OSError, "No space left"),
+    ]:
+        with pytest.raises(error, match=said):
+            save_checkpoint(state, tmp_path / path)
+    assert sorted(os.listdir(tmp_path)) == ["d.pt", "file", "full.pt"]
+    assert os.listdir(tmp_path / "d.pt") == []
+
+
+@pytest.mark.skipif(not WHOLE, reason="takes 7 GB of disk and half a minute")
+@pytest.mark.parametrize("target", ["x.pt", "x.msgpack", "folder", "x.orbax"])
+def test_tensors_of_more_than_two_gigabytes(target, tmp_path):
+    size = (1 << 31) + 12345
+    parts = np.zeros(size, np.int8)
+    parts[[0, 1 << 30, (1 << 31) - 1, 1 << 31, -1]] = [1, 2, 3, 4, 5]
+    save_checkpoint({"big": parts, "small": np.arange(3)}, tmp_path / "x.safetensors")
+    convert(tmp_path / "x.safetensors", tmp_path / target)
+    with open_checkpoint(tmp_path / target) as checkpoint:
+        assert checkpoint.infos["big"].nbytes == size
+        assert np.array_equal(checkpoint.values("big"), parts)
+
+
+# -- memory ----------------------------------------------------------------------------------------
+
+
+def test_memory_stays_at_one_tensor(tmp_path):
+    """The measurement of `benchmarks/checkpoint_memory.py`, in small."""
+    script = Path(__file__).parent.parent / "benchmarks" / "checkpoint_memory.py"
+    jobs = [] if WHOLE else ["--jobs", "load", "convert to bfloat16"]
+    arguments = [sys.executable, script, "256MB", "--shards", "2", "--together", *jobs]
+    ran = subprocess.run(
+        [*arguments, "--folder", tmp_path], stdout=subprocess.PIPE, text=True, timeout=300
+    )
+    found = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert ran.returncode == 0 and len(found) == (8 if WHOLE else 2), ran.stdout
+    assert all(one["above"] <= 1.15 for one in found), ran.stdout
 
 
 def test_pickles_are_never_run(tmp_path):

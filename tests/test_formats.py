@@ -302,6 +302,12 @@ def test_a_failed_orbax_leaves_nothing(tmp_path):
     assert os.listdir(tmp_path) == ["x.pt"]
 
 
+def test_types_that_torch_lacks(tmp_path):
+    ocp.PyTreeCheckpointer().save(tmp_path / "o", {"a": np.ones(2, np.dtype("int4"))})
+    with pytest.raises(NotImplementedError, match="'a' is int4, which torchcompat has not"):
+        open_checkpoint(tmp_path / "o")
+
+
 def test_without_orbax_the_extra_is_named(tmp_path, monkeypatch):
     import sys
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch as real
+from _record import WHOLE
 
 import converters
 import torchcompat
@@ -228,6 +229,7 @@ def test_without_matplotlib_the_extra_is_named(report, tmp_path, monkeypatch):
         report.plot(tmp_path / "x.png")
 
 
+@pytest.mark.skipif(not WHOLE, reason="runs a script whose parts the others test")
 def test_the_pictures_can_be_made_again(tmp_path):
     """And what the docs show is still what comes out."""
     runpy.run_path(str(ROOT / "scripts" / "pictures"))["main"](tmp_path)

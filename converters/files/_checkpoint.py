@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -24,6 +25,16 @@ def release() -> None:
     JAX lets go of what it shared with NumPy only in its next call; this is one.
     """
     jax.device_put(_NOTHING).block_until_ready()
+
+
+@contextlib.contextmanager
+def naming(note: str) -> Iterator[None]:
+    """Adds a note to whatever error is raised."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(note)
+        raise
 
 
 class TensorInfo(NamedTuple):
@@ -75,10 +86,15 @@ class Checkpoint:
         """The tensor called `name`, read now and not kept."""
         raise NotImplementedError
 
+    def fetch(self, name: str) -> Tensor:
+        """`read`, with the memory of tensors that are gone freed first; errors name the file."""
+        release()
+        with naming(f"while reading {name!r} from {self.infos[name].file}"):
+            return self.read(name)
+
     def values(self, name: str) -> np.ndarray:
         """The same as an array in the memory and the layout that was read."""
-        release()  # of the tensor before
-        tensor = self.read(name)
+        tensor = self.fetch(name)
         held = np.asarray(tensor._cell.root.value).reshape(-1)
         start = tensor.storage_offset() * held.itemsize if tensor.numel() else 0
         steps = [step * held.itemsize for step in tensor.stride()]
@@ -116,7 +132,7 @@ class Safetensors(Checkpoint):
         self._file = SafetensorsFile(path)
         self._kept = {name: name for name in self._file.entries}
         for name, kept in (self._file.metadata or {}).items():
-            if name not in self._kept and kept in self._file.entries:
+            if name not in (*self._kept, "format") and kept in self._file.entries:
                 self._kept[name] = kept
             else:
                 self.metadata[name] = kept

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from converters.files import _shards
-from converters.files._checkpoint import Checkpoint, Safetensors
+from converters.files._checkpoint import Checkpoint, Safetensors, naming
 from converters.files._msgpack import Msgpack, looks_like_msgpack
 from converters.files._msgpack_write import write_msgpack
 from converters.files._orbax import write_orbax
@@ -17,7 +17,7 @@ from converters.files._shards import Shards
 from converters.files._writing import write_safetensors, write_torch
 from torchcompat.serialization._safetensors import looks_like_safetensors
 
-_HEAD = 16
+_HEAD = 32
 
 
 class Format(NamedTuple):
@@ -51,22 +51,39 @@ _READERS: tuple[tuple[Callable[[bytes], bool], Callable[[Any], Checkpoint]], ...
     (looks_like_safetensors, Safetensors),
     (lambda head: head.startswith(b"PK\3\4"), TorchZip),
     (looks_like_msgpack, Msgpack),
-    (lambda head: True, TorchLegacy),
+    (lambda head: head.startswith(b"\x80"), TorchLegacy),
 )
 # These names are believed where the content is too damaged to tell.
 _BY_NAME = {".safetensors": Safetensors, ".msgpack": Msgpack}
+# What people have in place of weights.
+_NO_WEIGHTS = {
+    b"version https://git-lfs": "a pointer of Git LFS and not the file: run `git lfs pull`",
+    b"<!doctype html": "a web page: the download went wrong",
+    b"<html": "a web page: the download went wrong",
+    b"gguf": "a GGUF file, which is not supported",
+    b"\x89hdf": "an HDF5 file, which is not supported",
+}
 
 
 def open_file(path: str) -> Checkpoint:
-    """Opens a single file of any format, told by its content."""
+    """Opens a single file of any format, told by its content.
+
+    Raises:
+        ValueError: it is of none. Other errors have a note that names the file.
+    """
     with open(path, "rb") as file:
         head = file.read(_HEAD)
     if not head:
         raise EOFError(f"{path} is empty")
-    named = _BY_NAME.get(os.path.splitext(path)[1])
-    if named is not None:
-        return named(path)
-    return next(reader for fits, reader in _READERS if fits(head))(path)
+    what = next((w for start, w in _NO_WEIGHTS.items() if head.lower().startswith(start)), None)
+    if what is not None:
+        raise ValueError(f"{path} is {what}")
+    by_name = _BY_NAME.get(os.path.splitext(path)[1])
+    opener = by_name or next((opener for fits, opener in _READERS if fits(head)), None)
+    if opener is None:
+        raise ValueError(f"{path} is no checkpoint: it begins with {head[:8]!r}")
+    with naming(f"while opening {path}"):
+        return opener(path)
 
 
 def format_for(path: str | os.PathLike, name: str | None = None) -> tuple[Format, bool]:

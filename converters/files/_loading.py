@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from typing import Any, NamedTuple
 
 import torchcompat
-from converters.files._checkpoint import Checkpoint, describe_keys, release
+from converters.files._checkpoint import Checkpoint, describe_keys
 from converters.files._names import (
     PREFIXES,
     close_names,
@@ -140,8 +140,7 @@ class _Loader:
     def _value(self, name: str) -> Any:
         if name in self.checkpoint.other:
             return self.checkpoint.other[name]
-        release()  # what the last tensor replaced, before memory is taken for this one
-        return self.checkpoint.read(name)
+        return self.checkpoint.fetch(name)
 
     def _shape_only(self, name: str) -> Any:
         info = self.checkpoint.infos.get(name)

@@ -7,11 +7,13 @@ import os
 from typing import Any
 
 from converters.files._checkpoint import SAFE_INDEX, TORCH_INDEX, Checkpoint, Part, Sharded
-from converters.files._formats import open_file
+from converters.files._formats import FORMATS, open_file
 from converters.files._orbax import Orbax, find_tree
 
 # What a folder is searched for, in Hugging Face's order.
 _IN_FOLDER = ("model.safetensors", SAFE_INDEX, "pytorch_model.bin", TORCH_INDEX)
+_ENDINGS = tuple(ending for form in FORMATS.values() for ending in form.endings)
+_MOST_NAMED = 4
 _MAX_INDEX = 256 << 20
 
 
@@ -20,8 +22,8 @@ def open_checkpoint(path: str | os.PathLike, key: str | None = None) -> Checkpoi
 
     Args:
         path: a file of torch, safetensors or Flax's msgpack, a shard index (`*.index.json`), or a
-            folder that has `model.safetensors`, `pytorch_model.bin` or the index of either, or is
-            an Orbax checkpoint.
+            folder: one that has `model.safetensors`, `pytorch_model.bin`, the index of either or
+            just one file of weights, or an Orbax checkpoint.
         key: take only what lies under this top-level name, such as "state_dict" or "params".
 
     Raises:
@@ -54,12 +56,20 @@ def find(path: str | os.PathLike) -> str:
     tree = find_tree(where)
     if tree is not None:
         return tree
-    indices = sorted(name for name in os.listdir(where) if name.endswith(".index.json"))
-    if len(indices) == 1:
-        return os.path.join(where, indices[0])
+    names = sorted(os.listdir(where))
+    for ending in (".index.json", _ENDINGS):
+        found = [name for name in names if name.endswith(ending)]
+        if len(found) == 1:
+            return os.path.join(where, found[0])
+        if found:
+            told = ", ".join(found[:_MOST_NAMED]) + (", ..." if len(found) > _MOST_NAMED else "")
+            raise FileNotFoundError(
+                f"the folder {where} has none of {', '.join(_IN_FOLDER)}, and several others: "
+                f"{told}; name one of them, or add the index of the shards"
+            )
     raise FileNotFoundError(
-        f"no checkpoint in the folder {where}: it has none of {', '.join(_IN_FOLDER)}, "
-        "and is not Orbax's" + (f", and several indices: {', '.join(indices)}" if indices else "")
+        f"no checkpoint in the folder {where}: it has none of {', '.join(_IN_FOLDER)}, no other "
+        "file of weights, and is not Orbax's"
     )
 
 

@@ -40,7 +40,7 @@ class Stage:
         self.files = os.path.join(self._folder, "files")
 
     def __enter__(self) -> Stage:
-        os.makedirs(self._folder, exist_ok=self._mark is not None)
+        self._make()
         self._lock = _locked(self._folder, self._target)
         if self._mark is not None and self._read("mark") != self._mark:
             self._empty()
@@ -48,9 +48,21 @@ class Stage:
         os.makedirs(self.files, exist_ok=True)
         return self
 
-    def __exit__(self, kind: Any, *exc: Any) -> None:
-        # Without a complete file there is nothing to go on from.
-        if kind is None or self._mark is None or not os.listdir(self.files):
+    def _make(self) -> None:
+        try:
+            os.mkdir(self._folder)
+        except FileExistsError:
+            if self._mark is None:
+                raise
+        except OSError as error:
+            error.filename = self._target
+            raise
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        kept = kind is not None and self._mark is not None and os.listdir(self.files)
+        if kept:
+            error.add_note(f"{self._folder} keeps what is complete; run it again to go on from it")
+        else:
             self.remove()
         if self._lock is not None:
             os.close(self._lock)

@@ -30,14 +30,15 @@ def write_safetensors(
     """Writes one safetensors file; the metadata has `format: pt`, and tied names as `save_model`'s.
 
     Raises:
-        ValueError: a name of the metadata is a tensor's too.
+        ValueError: the header needs a name for its metadata.
         NotImplementedError: safetensors has no name for a dtype.
     """
     kept, others = split_ties(items)
-    header: dict[str, Any] = {"__metadata__": {"format": "pt", **(metadata or {}), **others}}
-    clash = sorted({item.name for item in items} & {"__metadata__", *(metadata or {}), "format"})
-    if clash:
-        raise ValueError(f"the tensor name {clash[0]!r} is taken by the header's metadata")
+    texts = {"format": "pt", **(metadata or {})}
+    header: dict[str, Any] = {"__metadata__": {**texts, **others}}
+    taken = {item.name for item in kept} & {"__metadata__"} | others.keys() & texts.keys()
+    if taken:
+        raise ValueError(f"the tensor name {min(taken)!r} is taken by the header's metadata")
     # Wide types first, so that every tensor is aligned to its own size.
     order = sorted(kept, key=lambda item: (-item.dtype.itemsize, item.name))
     at = 0
