@@ -141,6 +141,23 @@ def test_buffers_kept_out_of_the_state_dict(torch):
 
 
 @both
+def test_buffers_go_through_an_overridden_method(torch):
+    class Two(torch.nn.Module):
+        def register_buffer(self, name, value):
+            super().register_buffer(name, value * 2, True)
+
+    class Named(torch.nn.Module):
+        def register_buffer(self, name, value, persistent=True):
+            super().register_buffer(name, value * 3, persistent=persistent)
+
+    for kind in (Two, Named, torch.nn.Module):
+        for persistent in (True, False):
+            module, buffer = kind(), torch.nn.Buffer(torch.ones(2), persistent=persistent)
+            yield attempt(setattr, module, "b", buffer)
+            yield members(module), list(module.state_dict())
+
+
+@both
 def test_getattr_and_delattr(torch):
     T = toys(torch)
     module = T.Net()
@@ -355,6 +372,8 @@ def test_to(torch):
         ((), {"tensor": like}),
         ((), {"foo": 3}),
         ((), {"copy": True}),
+        (("cpu",), {"copy": False}),
+        ((torch.half, False, True), {}),
         (("meta",), {}),
         (("meta", torch.half), {}),
     ]
@@ -363,6 +382,9 @@ def test_to(torch):
         net.register_buffer("steps", torch.zeros(1, dtype=torch.int64))
         yield args, kwargs, attempt(net.to, *args, **kwargs)
         yield kinds(net)
+    for args, kwargs in (*calls[1:10], ((), {"memory_format": torch.channels_last})):
+        parsed, _ = attempt(torch._C._nn._parse_to, *args, **kwargs)
+        yield [str(x) for x in parsed]
 
 
 @both

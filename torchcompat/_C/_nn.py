@@ -3,6 +3,8 @@
 import importlib as _importlib
 from typing import Any as _Any
 
+from torchcompat._tensor._convert import parse_module_to as _parse_to  # noqa: F401
+
 _NAMES = {"log_sigmoid": "logsigmoid"}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
@@ -53,8 +53,18 @@ def _type_name(x: Any) -> str:
     return f"torch.{name}" if isinstance(x, (Dtype, Device)) else name
 
 
-def parse_to(args: tuple, kwargs: dict) -> tuple[Device | None, Dtype | None, bool, Any]:
-    """The arguments of `Tensor.to` and `Module.to`: `(device, dtype, copy, memory_format)`.
+class Target(NamedTuple):
+    """What the arguments of `to` ask for."""
+
+    device: Device | None
+    dtype: Dtype | None
+    non_blocking: bool
+    copy: bool
+    memory_format: Any
+
+
+def parse_to(args: tuple, kwargs: dict) -> Target:
+    """What the arguments of `Tensor.to` or `Module.to` ask for.
 
     Raises:
         TypeError: they fit none of the three forms.
@@ -76,8 +86,26 @@ def parse_to(args: tuple, kwargs: dict) -> tuple[Device | None, Dtype | None, bo
         raise _bad_form(args, kwargs)
     if where is not None and not isinstance(where, (str, int, Device)):
         raise _bad_form(args, kwargs)
-    target = None if where is None else _device.device(where)
-    return target, as_dtype(kind), bool(values.get("copy", False)), memory_format
+    return Target(
+        None if where is None else _device.device(where),
+        as_dtype(kind),
+        values.get("non_blocking", False),
+        values.get("copy", False),
+        memory_format,
+    )
+
+
+def parse_module_to(*args: Any, **kwargs: Any) -> tuple[Device | None, Dtype | None, bool, Any]:
+    """The arguments of `Module.to`: `(device, dtype, non_blocking, memory_format)`.
+
+    Raises:
+        RuntimeError: a copy is asked for.
+        TypeError: they fit none of the three forms.
+    """
+    target = parse_to(args, kwargs)
+    if target.copy or "copy" in kwargs:
+        raise RuntimeError(".to() does not accept copy argument")
+    return target.device, target.dtype, target.non_blocking, target.memory_format
 
 
 def _names_of(args: tuple, rest: dict) -> tuple[str, ...]:
@@ -102,8 +130,8 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """
     if len(args) == 1 and not kwargs and isinstance(args[0], Dtype):
         return convert(self, args[0])
-    where, kind, copy, order = parse_to(args, kwargs)
-    result = convert(self, kind, where, copy)
+    target = parse_to(args, kwargs)
+    result, order = convert(self, target.dtype, target.device, target.copy), target.memory_format
     return result if order in (None, preserve_format) else result.contiguous(memory_format=order)
 
 

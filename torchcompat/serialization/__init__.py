@@ -10,6 +10,7 @@ from torchcompat.serialization._load import get_unsafe_globals_in_checkpoint, lo
 from torchcompat.serialization._location import MAP_LOCATION, default_restore_location, location_tag
 from torchcompat.serialization._options import (
     LoadEndianness,
+    SourceChangeWarning,
     get_crc32_options,
     get_default_load_endianness,
     set_crc32_options,
@@ -22,6 +23,7 @@ __all__ = [
     "DEFAULT_PROTOCOL",
     "LoadEndianness",
     "MAP_LOCATION",
+    "SourceChangeWarning",
     "TypedStorage",
     "UntypedStorage",
     "add_safe_globals",

@@ -14,6 +14,10 @@ class LoadEndianness(enum.Enum):
     BIG = 3
 
 
+class SourceChangeWarning(Warning):
+    """Torch's category for a pickled class whose source has changed; nothing here warns with it."""
+
+
 class _Options:
     endianness: LoadEndianness | None = None
     crc32 = True

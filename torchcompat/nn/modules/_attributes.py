@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from torchcompat._tensor import Tensor
@@ -224,10 +225,24 @@ class Attributes:
             if "_buffers" not in self.__dict__:
                 raise AttributeError("cannot assign buffer before Module.__init__() call")
             self._forget(name, "_modules")
-            self.register_buffer(name, value, value.persistent)
+            self._register_marked(name, value)
             return
         hooks = _global.buffer_registration_hooks
         self._buffers[name] = _global.registered(hooks, self, name, value)
+
+    def _register_marked(self, name: str, buffer: Any) -> None:
+        """Registers a `Buffer`, by a subclass's own `register_buffer` if that is how it takes it."""
+        if type(self).register_buffer is Attributes.register_buffer:
+            self.register_buffer(name, buffer, buffer.persistent)
+        elif "persistent" in inspect.signature(self.register_buffer).parameters:
+            self.register_buffer(name, buffer, persistent=buffer.persistent)
+        elif buffer.persistent:
+            self.register_buffer(name, buffer)
+        else:
+            raise RuntimeError(
+                "Registering a non-persistent buffer on a Module subclass that implements "
+                "register_buffer() without the persistent argument is not allowed."
+            )
 
     def _forget(self, name: str, *homes: str) -> None:
         """Frees `name` for a member of another kind."""

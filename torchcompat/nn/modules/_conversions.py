@@ -13,7 +13,7 @@ from torchcompat import _device, _dtype
 from torchcompat.__future__ import get_overwrite_module_params_on_conversion
 from torchcompat._tensor import Tensor, wrap
 from torchcompat._tensor._autograd import no_grad
-from torchcompat._tensor._convert import jax_device, parse_to
+from torchcompat._tensor._convert import jax_device, parse_module_to
 from torchcompat.nn.modules._loading import Loading
 from torchcompat.nn.parameter import Parameter
 
@@ -50,10 +50,9 @@ class Conversions(Loading):
 
         Raises:
             TypeError: the dtype is neither floating point nor complex.
+            RuntimeError: a copy is asked for.
         """
-        if "copy" in kwargs:
-            raise RuntimeError(".to() does not accept copy argument")
-        device, dtype, _, _ = parse_to(args, kwargs)
+        device, dtype, _, _ = parse_module_to(*args, **kwargs)
         if dtype is not None:
             _check_dtype(dtype)
 
