@@ -131,3 +131,34 @@ def test_half_types_take_numbers_in_full_precision():
                 ]
             )
         assert values[0] == values[1], name
+
+
+NUMPY_SCALARS = """o * n.log(2.0)
+n.float64(2) * o
+n.float64(2) - o
+n.int64(5) // i
+i * n.int64(2)
+i / n.float64(2)
+i < n.float32(3)
+o ** n.float64(2)
+h * n.float64(2)
+t.mul(o, n.float64(3))
+t.pow(o, n.float64(2))
+t.where(o > 0, o, n.float64(2))
+o.clamp(n.float64(0), n.float64(0.5))
+o.masked_fill(o > 0, n.float64(2))
+t.lerp(o, o, n.float64(0.5))
+t.mul(n.float64(2), n.float64(3))
+i.add_(n.int64(1))""".splitlines()
+
+
+@pytest.mark.parametrize("text", NUMPY_SCALARS)
+def test_numpy_scalars_count_as_numbers(text):
+    """`tensor * np.log(2)` keeps the tensor's type, though it has no dimensions."""
+    found = []
+    for library in (torch, torchcompat):
+        o, h = library.ones([]), library.ones(2, dtype=library.float16)
+        i = library.ones([], dtype=library.int32)
+        made = eval(text, {"t": library, "n": np, "o": o, "i": i, "h": h})
+        found.append((str(made.dtype), made.tolist(), type(made) is library.Tensor))
+    assert found[0] == found[1]

@@ -28,6 +28,7 @@ from torchcompat._tensor._tensor import Tensor, as_array, blank, wrap
 
 _enable_x64 = jax.enable_x64
 _NUMBERS = (bool, int, float, complex)
+_SCALARS = (*_NUMBERS, np.number, np.bool_)
 _META = jax.ShapeDtypeStruct
 
 
@@ -84,7 +85,10 @@ def _bind(row: Row, args: tuple) -> tuple[list, list, list[Tensor] | None, bool]
                 tensors.append(x)
                 x = x._read()
             elif x is not None and type(x) not in _NUMBERS:
-                given = True
+                if isinstance(x, _SCALARS):
+                    x = _plain(x)
+                else:
+                    given = True
             arrays.append(x)
         elif kind is STATIC:
             static.append(_freeze(x) if type(x) in _UNFROZEN or isinstance(x, Tensor) else x)
@@ -99,6 +103,8 @@ def _bind(row: Row, args: tuple) -> tuple[list, list, list[Tensor] | None, bool]
             arrays.append(tuple(map(as_array, x)))
         elif type(x) in _NUMBERS or x is None:
             static.append(x)
+        elif isinstance(x, _SCALARS):
+            static.append(_plain(x))
         else:
             static.append(_TRACED_HERE)
             if isinstance(x, Tensor):
@@ -108,6 +114,13 @@ def _bind(row: Row, args: tuple) -> tuple[list, list, list[Tensor] | None, bool]
                 given = True
             arrays.append(as_array(x))
     return arrays, static, tensors, given
+
+
+def _plain(x: Any) -> Any:
+    """A NumPy scalar, or a number of a derived type, as Python's own: it takes part in promotion so."""
+    if isinstance(x, np.generic):
+        return x.item()
+    return next(kind(x) for kind in (int, float, complex) if isinstance(x, kind))
 
 
 def _listed(row: Row, args: tuple, x: Any) -> tuple:
