@@ -273,12 +273,11 @@ def test_what_is_unsupported_is_named():
         wrap(layer)
     with pytest.raises(NotImplementedError, match="without example inputs"):
         wrap(layer, variables)
-    cell = linen.GRUCell(4)
-    inputs = np.ones((1, 4), np.float32), x
-    with pytest.raises(NotImplementedError, match="GRUCell with Linen: its biases"):
-        wrap(cell, cell.init(jax.random.key(0), *inputs), *inputs)
-
-    mapped = linen.vmap(linen.Dense, variable_axes={"params": 0}, split_rngs={"params": True})(4)
-    rows = np.ones((2, 1, 3), np.float32)
-    with pytest.raises(NotImplementedError, match="lifted transform"):
+    mapped = linen.vmap(
+        linen.Dense, variable_axes={"params": 1}, split_rngs={"params": True}, in_axes=1
+    )(4)
+    rows = np.ones((1, 2, 3), np.float32)
+    with pytest.raises(
+        NotImplementedError, match="does not stack all of its values along their first"
+    ):
         wrap(mapped, mapped.init(jax.random.key(0), rows), rows)

@@ -59,6 +59,16 @@ class FlaxCell(Cell):
             box.set(part)
         self._parts, self._joined = parts, value
 
+    @property
+    def zeros(self) -> int:
+        """How many of the elements along the first axis can only be zero; they come first."""
+        return sum(box.get().shape[0] for box in self.boxes if isinstance(box, ZeroBox))
+
+    @property
+    def held(self) -> list:
+        """The boxes that lie in the Flax model."""
+        return [box for box in self.boxes if not isinstance(box, ZeroBox)]
+
     def split(self, value: Any) -> tuple:
         """The Flax arrays that `value`, laid out as torch does, stands for."""
         if value is self._joined and self._parts:
@@ -79,30 +89,82 @@ class FlaxCell(Cell):
         laid = [self.layout.to_torch(part) for part in parts]
         if len(laid) == 1:
             return laid[0]
-        library = np if isinstance(laid[0], np.ndarray) else jax.numpy
+        library = np if all(isinstance(x, np.ndarray) for x in laid) else jax.numpy
         return library.concatenate(laid)
 
 
-class ZeroCell(Cell):
-    """A storage that Flax has no variable for: it reads as zeros and takes nothing else."""
+class Stack:
+    """An array that a lifted transform (`vmap`, `scan`) has stacked along its first axis, in parts.
 
-    __slots__ = ("_zeros", "name")
+    Parts may be written one by one by others than the last: the whole is set when all of them are
+    arrays. So a trace, which writes tracers and then what was there, leaves nothing behind.
+    """
 
-    def __init__(self, zeros: Any, name: str) -> None:
-        self._zeros, self.name = zeros, name
-        self.version = self.unseen = 0
-        self.inference = False
-        self.serial = serial()
+    __slots__ = ("base", "count", "_whole", "_parts")
 
-    @property  # type: ignore[override]
-    def value(self) -> Any:
+    def __init__(self, base: Any, count: int) -> None:
+        self.base, self.count = base, count
+        self._whole: Any = None
+        self._parts: list = []
+
+    def parts(self) -> list:
+        whole = self.base.get()
+        if whole is self._whole:
+            return self._parts
+        parts = [moved(lambda x, i=i: x[i], whole) for i in range(self.count)]
+        if not any(traced_here(part, whole) for part in parts):
+            self._whole, self._parts = whole, parts
+        return parts
+
+    def write(self, index: int, array: Any) -> None:
+        self._parts = list(self.parts())
+        self._parts[index] = array
+        if not any(isinstance(x, (jax.core.Tracer, jax.ShapeDtypeStruct)) for x in self._parts):
+            self._whole = moved(lambda *parts: jax.numpy.stack(parts), *self._parts)
+            self.base.set(self._whole)
+
+
+class Slice:
+    """One part of a stack, as what a `FlaxCell` reads and writes."""
+
+    __slots__ = ("stack", "index")
+
+    def __init__(self, stack: Stack, index: int) -> None:
+        self.stack, self.index = stack, index
+
+    @property
+    def variable(self) -> Any:
+        return self.stack.base.variable
+
+    def get(self) -> Any:
+        return self.stack.parts()[self.index]
+
+    def set(self, array: Any) -> None:
+        self.stack.write(self.index, array)
+
+
+class ZeroBox:
+    """A part of torch's parameter that Flax has no variable for: zeros, which stay zeros.
+
+    Args:
+        like: what holds an array of the same shape.
+        name: torch's name of the parameter.
+    """
+
+    __slots__ = ("_like", "name", "_zeros")
+
+    def __init__(self, like: Any, name: str) -> None:
+        self._like, self.name = like, name
+        self._zeros: Any = None
+
+    def get(self) -> Any:
+        like = self._like.get()
+        if self._zeros is None or self._zeros.dtype != like.dtype:
+            self._zeros = np.zeros(like.shape, like.dtype)
         return self._zeros
 
-    @value.setter
-    def value(self, value: Any) -> None:
-        if isinstance(value, jax.core.Tracer):
-            raise NotImplementedError(f"{self.name}: Flax's layer has no such bias to compute with")
-        if np.any(np.asarray(value)):
+    def set(self, array: Any) -> None:
+        if not isinstance(array, jax.core.Tracer) and np.any(np.asarray(array)):
             raise ValueError(f"{self.name} can only be zero: Flax's layer has no such bias")
 
 
@@ -111,16 +173,16 @@ def moved(function: Any, *arrays: Any) -> Any:
     if any(isinstance(x, jax.ShapeDtypeStruct) for x in arrays):
         return jax.eval_shape(function, *arrays)
     with jax.enable_x64(True):
-        if all(_on_host(x) for x in arrays):
-            with jax.ensure_compile_time_eval():
+        if any(isinstance(x, jax.core.Tracer) for x in arrays):
+            return function(*arrays)
+        with jax.ensure_compile_time_eval():
+            if all(_on_host(x) for x in arrays):
                 return jax.numpy.asarray(np.array(function(*map(np.asarray, arrays)), order="C"))
-        return function(*arrays)
+            return function(*arrays)
 
 
 def _on_host(x: Any) -> bool:
-    if isinstance(x, np.ndarray):
-        return True
-    if isinstance(x, jax.core.Tracer) or not isinstance(x, jax.Array):
-        return False
+    if not isinstance(x, jax.Array):
+        return isinstance(x, np.ndarray)
     devices = x.devices()
     return len(devices) == 1 and next(iter(devices)).platform == "cpu"

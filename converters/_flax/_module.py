@@ -6,7 +6,6 @@ import copy
 from itertools import permutations
 from typing import Any, Self
 
-from converters._flax._cells import ZeroCell
 from torchcompat import nn
 from torchcompat._tensor import Tensor
 from torchcompat._tensor._tensor import blank
@@ -68,19 +67,18 @@ class Holder(nn.Module):
     def _one_bias(self, state_dict: Any, prefix: str) -> Any:
         """A cell's two biases added up into the one that Flax has, where that means the same."""
         for name, tensor in self._parameters.items():
-            if tensor is None or not isinstance(tensor._cell, ZeroCell):
-                continue
+            zeros = getattr(getattr(tensor, "_cell", None), "zeros", 0)
             other = "bias_hh" if name == "bias_ih" else "bias_ih"
             both = [state_dict.get(prefix + key) for key in (name, other)]
-            if any(x is None or tuple(x.shape) != tuple(tensor.shape) for x in both):
+            if not zeros or any(x is None or x.shape != tensor.shape for x in both):
                 continue
             extra, kept = (nn.Parameter(x, requires_grad=False).detach().clone() for x in both)
-            free = len(extra) * 2 // 3 if self._get_name() == "GRUCell" else len(extra)
-            if not extra[:free].any():
-                continue
-            kept[:free] += extra[:free]
-            extra[:free] = 0
-            state_dict = dict(state_dict) | {prefix + name: extra, prefix + other: kept}
+            # torch's third gate of a GRU multiplies its hidden bias: it cannot move to the other.
+            free = min(zeros, len(extra) * 2 // 3) if self._get_name() == "GRUCell" else zeros
+            if extra[:free].any():
+                kept[:free] += extra[:free]
+                extra[:free] = 0
+                state_dict = dict(state_dict) | {prefix + name: extra, prefix + other: kept}
         return state_dict
 
 
@@ -126,6 +124,17 @@ class FlaxModule(Holder):
         for old, new in zip(self.parameters(), fresh.parameters()):
             new.requires_grad_(old.requires_grad)
         return fresh
+
+
+class StackedModule(FlaxModule):
+    """One of the layers that a lifted transform (`nnx.vmap`, `linen.scan`) has stacked in one module."""
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Refused: the Flax model has no such module to call."""
+        raise NotImplementedError(
+            "one of several layers stacked by a lifted transform (vmap, scan) cannot be called alone; "
+            "call the module above them"
+        )
 
 
 def buffer(cell: Any) -> Tensor:

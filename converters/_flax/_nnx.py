@@ -65,10 +65,14 @@ def members(node: Any) -> list[tuple[str, Any]]:
     if isinstance(node, (list, tuple)) or is_flax(node, "List"):
         items = [(str(i), x) for i, x in enumerate(node)]
     elif isinstance(node, dict) or is_flax(node, "Dict"):
-        items = [(str(k), x) for k, x in node.items()]
+        items = [(_text(k), x) for k, x in node.items()]
     else:
-        items = [(k, x) for k, x in vars(node).items() if not k.startswith("_")]
+        items = [(k, x) for k, x in vars(node).items() if "__" not in k]
     return [(k, x) for k, x in items if _matters(x)]
+
+
+def _text(key: Any) -> str:
+    return ".".join(map(str, key)) if isinstance(key, tuple) else str(key)
 
 
 def is_container(x: Any) -> bool:

@@ -13,9 +13,9 @@ from typing import Any
 import jax
 
 from converters._flax import _nnx
-from converters._flax._cells import FlaxCell
+from converters._flax._cells import FlaxCell, Slice, ZeroBox
 from converters._flax._layouts import SAME
-from converters._flax._module import FlaxModule, buffer
+from converters._flax._module import FlaxModule, StackedModule, buffer
 from torchcompat._tensor import Tensor, as_array
 from torchcompat._tensor import wrap as boxed
 from torchcompat._tensor._dispatch import map_nested, to_tensor
@@ -110,6 +110,7 @@ class Call:
         self.inputs: list[Tensor] = []
         map_nested(lambda x: self.inputs.append(x) if isinstance(x, Tensor) else None, self.given)
         self.results = 0
+        self.new: dict[tuple, Any] = {}
         self.changed: list[tuple] = []
         self._seen: set[int] = set()
 
@@ -123,22 +124,30 @@ class Call:
         for name, t in (*self.module.named_parameters(), *self.module.named_buffers()):
             if isinstance(t._cell, FlaxCell):
                 found[id(t)] = t
-            elif type(t._cell).__name__ != "ZeroCell" and "num_batches_tracked" not in name:
+            elif "num_batches_tracked" not in name:
                 raise NotImplementedError(
                     f"{name} was replaced by a tensor that is not the Flax model's; copy_ into it"
                 )
         return list(found.values())
 
     def _hidden(self) -> list[Tensor]:
-        """Tensors on the variables without a torch name: how far random streams have come."""
-        kept = self.module.__dict__.setdefault("_flax_streams", {})
-        streams = [v for v in self.variables.values() if _nnx.is_flax(v, "RngCount")]
-        for v in streams:
+        """Tensors on the variables without a torch name, such as how far random streams have come."""
+        kept = self.module.__dict__.setdefault("_flax_hidden", {})
+        cells: Any = [t._cell for t in self._shown()]
+        shown = {id(box.variable) for cell in cells for box in cell.held}
+        hidden = [
+            v
+            for v in self.variables.values()
+            if id(v) not in shown
+            and not _nnx.is_flax(v, "RngKey")
+            and hasattr(_nnx.raw(v), "dtype")
+        ]
+        for v in hidden:
             if id(v) not in kept:
                 cell = FlaxCell([_nnx.VariableBox(v)], SAME)
                 cell.serial = 0  # the variable is older than a capture that meets it first
                 kept[id(v)] = buffer(cell)
-        return [kept[id(v)] for v in streams]
+        return [kept[id(v)] for v in hidden]
 
     def refuse_backward_hooks(self) -> None:
         for name, child in self.module.named_modules():
@@ -159,7 +168,7 @@ class Call:
             before = self._fill(nodes, values)
             result = self._called(copy, nodes, values[len(self.state) :], hooked)
         after = {p: x for p, x in _nnx.walk(copy) if _nnx.is_variable(x)}
-        self._refuse_new(before, after)
+        self._check_new(before, after)
         return self._flat(result, before, {p: _nnx.raw(x) for p, x in after.items()})
 
     def _flat(self, result: Any, before: dict, after: dict) -> list:
@@ -176,11 +185,24 @@ class Call:
 
     def _fill(self, nodes: dict, values: list) -> dict:
         """Puts the values into the copy's variables; gives every variable's value by path."""
+        for place, array in self._arrays(values).items():
+            _nnx.set_raw(nodes[place], array)
+        return {p: _nnx.raw(x) for p, x in nodes.items() if _nnx.is_variable(x)}
+
+    def _arrays(self, values: list) -> dict[tuple, Any]:
+        """The arrays of the variables, by path, that the values of the model's tensors stand for."""
+        whole: dict[tuple, Any] = {}
+        stacked: dict[tuple, list] = {}
         for tensor, value in zip(self.state, values):
             cell: Any = tensor._cell
             for box, part in zip(cell.boxes, cell.split(value)):
-                _nnx.set_raw(nodes[self._place(box.variable)], part)
-        return {p: _nnx.raw(x) for p, x in nodes.items() if _nnx.is_variable(x)}
+                if isinstance(box, Slice):
+                    stacked.setdefault(self._place(box.variable), []).append((box.index, part))
+                elif not isinstance(box, ZeroBox):
+                    whole[self._place(box.variable)] = part
+        for place, parts in stacked.items():
+            whole[place] = jax.numpy.stack([part for _, part in sorted(parts, key=lambda x: x[0])])
+        return whole
 
     def _called(self, copy: Any, nodes: dict, inputs: list, hooked: bool) -> Any:
         args, kwargs = self._arguments(inputs)
@@ -199,16 +221,18 @@ class Call:
     def _hooked(self) -> dict[int, FlaxModule]:
         """By their Flax modules, the wrappers with hooks to run; a compile learns of them all."""
         inner = [m for m in self.module.modules() if isinstance(m, FlaxModule)]
+        if any(isinstance(m, StackedModule) and _has_hooks(m) for m in inner):
+            raise NotImplementedError(
+                "forward hooks on layers stacked by a lifted transform (vmap, scan), which runs them as "
+                "one; hook the module above them"
+            )
+        inner = [m for m in inner if not isinstance(m, StackedModule)]
         wanted = {id(m.flax_module): m for m in inner if m is not self.module}
         if state.capture is not None:
             for m in wanted.values():
                 state.capture.called(m)
         if not (_global.forward_hooks or _global.forward_pre_hooks):
-            wanted = {
-                key: m
-                for key, m in wanted.items()
-                if m._forward_hooks or m._forward_pre_hooks or m._compiled_call_impl
-            }
+            wanted = {key: m for key, m in wanted.items() if _has_hooks(m)}
         return wanted
 
     def _watched(self, nodes: dict) -> dict[int, tuple[Any, FlaxModule]]:
@@ -224,15 +248,21 @@ class Call:
                 found[id(node)] = node, face
         return found
 
-    def _refuse_new(self, before: dict, after: dict) -> None:
-        for path, x in after.items():
-            if path not in before and not _nnx.is_flax(x, "Intermediate"):
-                raise NotImplementedError(
-                    f"a call that makes a new variable, {'.'.join(path)}, in a wrapped Flax model"
-                )
+    def _check_new(self, before: dict, after: dict) -> None:
+        """Notes the variables that the call has made; a compiled call has no place to keep them."""
+        kept = {p: x for p, x in after.items() if not _nnx.is_flax(x, "Intermediate")}
+        self.new = {p: x for p, x in kept.items() if p not in before}
+        if self.new and state.capture is not None:
+            self._refuse_new(min(self.new))
         gone = [p for p in self.variables if p not in after]
         if gone:
             raise NotImplementedError(f"a call that deletes a variable, {'.'.join(gone[0])}")
+
+    def _refuse_new(self, path: tuple) -> None:
+        raise NotImplementedError(
+            f"a call that makes a new variable, {'.'.join(path)}, in a compiled Flax model; "
+            "call the model once before"
+        )
 
     # -- what comes after --------------------------------------------------------------------------
 
@@ -241,11 +271,20 @@ class Call:
         for path, array in zip(self.changed, arrays):
             variable = self.variables[path]
             self._set(variable, array)
+        self._add_new()
         changed = set(self.changed)
         for tensor in self.state:
             cell: Any = tensor._cell
-            if any(self._place(box.variable) in changed for box in cell.boxes):
+            if any(self._place(box.variable) in changed for box in cell.held):
                 cell.version += 1
+
+    def _add_new(self) -> None:
+        """Gives the model the variables that the call has made."""
+        homes = dict(_nnx.walk(self.module.flax_module)) if self.new else {}
+        for path, x in self.new.items():
+            if isinstance(_nnx.raw(x), jax.core.Tracer):
+                self._refuse_new(path)
+            setattr(homes[path[:-1]], path[-1], type(x)(_nnx.raw(x)))
 
     def _place(self, variable: Any) -> tuple:
         """The variable's path."""
@@ -275,6 +314,12 @@ class Call:
                 )
 
         map_nested(check, values)
+
+
+def _has_hooks(module: FlaxModule) -> bool:
+    return bool(
+        module._forward_hooks or module._forward_pre_hooks or module._compiled_call_impl is not None
+    )
 
 
 class _Routes:

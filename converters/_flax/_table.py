@@ -11,6 +11,8 @@ from typing import Any
 
 from converters._flax._layouts import FLAT, FLIPPED, KERNEL, SAME, Layout, matrix, permuted
 
+ZEROS = "0:"
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -18,7 +20,9 @@ class Entry:
 
     Attributes:
         name: torch's, dotted where it lies in a child.
-        paths: the Flax values behind it; several are joined along torch's first axis.
+        paths: the Flax values behind it; several are joined along torch's first axis. After
+            `ZEROS` comes the path of a value that is shaped like one that Flax has not: it reads as
+            zeros, and only zeros can be written to it. Those come first.
         layout: of the Flax layer, the layout of each of them.
     """
 
@@ -34,8 +38,6 @@ class Row:
     Attributes:
         flax: names of Flax's classes.
         entries: what it holds; an entry whose first value the layer lacks is left out.
-        absent: torch's parameters that Flax's layer has not, each with the entry it is shaped like:
-            they read as zeros, and only zeros can be written to them.
         counts: torch counts its batches (`num_batches_tracked`).
         fits: whether torch has this layer as the Flax layer is set up; else its children are shown.
         refuse: why a layer set up like this cannot be shown, or None.
@@ -43,7 +45,6 @@ class Row:
 
     flax: tuple[str, ...]
     entries: tuple[Entry, ...]
-    absent: tuple[tuple[str, str], ...] = ()
     counts: bool = False
     fits: Callable[[Any], bool] = lambda layer: True
     refuse: Callable[[Any], str | None] = lambda layer: None
@@ -110,6 +111,19 @@ def _joined(name: str, leaf: str, children: tuple[str, ...], layout: Layout) -> 
     return Entry(name, tuple(f"{child}.{leaf}" for child in children), _is(layout))
 
 
+def _zeros(name: str, *paths: str) -> Entry:
+    return Entry(name, tuple(ZEROS + path for path in paths), _is(SAME))
+
+
+def _lora(above: str) -> tuple[Entry, ...]:
+    """torch has no such layer; these are the names of the package `peft`."""
+    return (
+        _one("lora_A.weight", f"{above}lora_a", KERNEL),
+        _one("lora_B.weight", f"{above}lora_b", KERNEL),
+    )
+
+
+_LINEAR = (_one("weight", "kernel", KERNEL), _one("bias", "bias"))
 _AFFINE = (_one("weight", "scale"), _one("bias", "bias"))
 _QKV = ("query", "key", "value")
 _ATTENTION = (
@@ -124,7 +138,7 @@ _FUSED_CELL = (
 )
 
 ROWS = (
-    Row(("Linear", "Conv"), (_one("weight", "kernel", KERNEL), _one("bias", "bias"))),
+    Row(("Linear", "Conv"), _LINEAR),
     Row(("ConvTranspose",), (Entry("weight", ("kernel",), _transposed), _one("bias", "bias"))),
     Row(
         ("LinearGeneral",),
@@ -153,20 +167,29 @@ ROWS = (
         (
             _joined("weight_ih", "kernel", ("ii", "if_", "ig", "io"), KERNEL),
             _joined("weight_hh", "kernel", ("hi", "hf", "hg", "ho"), KERNEL),
+            _zeros("bias_ih", "hi.bias", "hf.bias", "hg.bias", "ho.bias"),
             _joined("bias_hh", "bias", ("hi", "hf", "hg", "ho"), SAME),
         ),
-        absent=(("bias_ih", "bias_hh"),),
     ),
     Row(
         ("OptimizedLSTMCell",),
-        (*_FUSED_CELL, _one("bias_hh", "dense_h.bias")),
-        absent=(("bias_ih", "bias_hh"),),
+        (
+            *_FUSED_CELL,
+            _zeros("bias_ih", "dense_h.bias"),
+            _one("bias_hh", "dense_h.bias"),
+        ),
     ),
     Row(
         ("GRUCell", "SimpleCell"),
-        (*_FUSED_CELL, _one("bias_ih", "dense_i.bias")),
-        absent=(("bias_hh", "bias_ih"),),
+        (
+            *_FUSED_CELL,
+            _one("bias_ih", "dense_i.bias"),
+            _zeros("bias_hh", "dense_i.bias"),
+        ),
     ),
+    Row(("PReLU",), (_one("weight", "negative_slope", FLAT),)),
+    Row(("LoRA",), _lora(""), fits=lambda layer: layer.base_module is None),
+    Row(("LoRALinear",), (*_LINEAR, *_lora("lora."))),
 )
 
 
@@ -184,7 +207,7 @@ def _is_linen_fused(layer: Any) -> bool:
 
 # Where Linen's names are its own.
 LINEN_ROWS = (
-    Row(("Dense",), (_one("weight", "kernel", KERNEL), _one("bias", "bias"))),
+    Row(("Dense",), _LINEAR),
     Row(
         ("DenseGeneral",),
         (Entry("weight", ("kernel",), _general), _one("bias", "bias", FLAT)),
@@ -200,9 +223,9 @@ LINEN_ROWS = (
         (
             _cell_joined("weight_ih", "kernel", "ii if ig io", KERNEL),
             _cell_joined("weight_hh", "kernel", "hi hf hg ho", KERNEL),
+            _zeros("bias_ih", "hi.bias", "hf.bias", "hg.bias", "ho.bias"),
             _cell_joined("bias_hh", "bias", "hi hf hg ho", SAME),
         ),
-        absent=(("bias_ih", "bias_hh"),),
     ),
     Row(
         ("SimpleCell",),
@@ -210,22 +233,33 @@ LINEN_ROWS = (
             _one("weight_ih", "i.kernel", KERNEL),
             _one("weight_hh", "h.kernel", KERNEL),
             _one("bias_ih", "i.bias"),
+            _zeros("bias_hh", "i.bias"),
         ),
-        absent=(("bias_hh", "bias_ih"),),
     ),
     Row(
         ("GRUCell",),
-        (),
-        refuse=lambda layer: "Linen: its biases lie in part in torch's bias_ih, in part in bias_hh",
+        (
+            _cell_joined("weight_ih", "kernel", "ir iz in", KERNEL),
+            _cell_joined("weight_hh", "kernel", "hr hz hn", KERNEL),
+            _cell_joined("bias_ih", "bias", "ir iz in", SAME),
+            Entry("bias_hh", (f"{ZEROS}ir.bias", f"{ZEROS}iz.bias", "hn.bias"), _is(SAME)),
+        ),
     ),
 )
 _BY_NAME = {name: row for row in ROWS for name in row.flax}
 _LINEN_BY_NAME = _BY_NAME | {name: row for row in LINEN_ROWS for name in row.flax}
+# Where Linen makes the classes that lifted transforms (`remat`, `scan`) give: subclasses of a layer's.
+_LIFTED = "flax.linen.transforms"
 # Flax's own modules without weights of their own: their children are shown under their own names.
 CONTAINERS = frozenset(
-    "Module Pytree Sequential List Dict Dropout RNN Bidirectional MultiHeadAttention "
-    "MultiHeadDotProductAttention SelfAttention".split()
+    "Module Pytree Sequential List Dict Dropout RNN Bidirectional RNNCellBase MGUCell ConvLSTMCell "
+    "MultiHeadAttention MultiHeadDotProductAttention SelfAttention LoRA WeightNorm SpectralNorm".split()
 )
+
+
+def named_row(name: str, linen: bool) -> Row:
+    """The row of Flax's layer of this name."""
+    return (_LINEN_BY_NAME if linen else _BY_NAME)[name]
 
 
 def row_of(layer: Any, of: type, linen: bool = False) -> Row | None:
@@ -236,7 +270,7 @@ def row_of(layer: Any, of: type, linen: bool = False) -> Row | None:
     """
     rows = _LINEN_BY_NAME if linen else _BY_NAME
     for kind in of.__mro__:
-        if not kind.__module__.startswith("flax."):
+        if not kind.__module__.startswith("flax.") or kind.__module__ == _LIFTED:
             continue
         row = rows.get(kind.__name__)
         refusal = row and row.refuse(layer)

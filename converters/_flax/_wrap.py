@@ -8,7 +8,8 @@ from converters._flax import _nnx
 from converters._flax._build import Builder
 from converters._flax._layouts import SAME
 from converters._flax._linen import wrap_linen
-from converters._flax._module import FlaxModule, Holder
+from converters._flax._module import FlaxModule, Holder, StackedModule
+from converters._flax._stacks import stacked
 from converters._flax._table import row_of
 
 
@@ -48,16 +49,21 @@ class _Build(Builder):
     """Builds the faces of one NNX model."""
 
     def module(self, node: Any) -> Any:
-        if id(node) not in self.made:
-            known = _nnx.is_nnx_module(node) and not _nnx.is_container(node)
-            fresh = self.made[id(node)] = FlaxModule(node) if known else Holder()
-            row = row_of(node, type(node)) if known else None
-            if row is not None:
-                _refuse_stacked(node)
-                self.layer(fresh, row, node, _leaves(node))
-            else:
-                self.members(fresh, node)
-        return self.made[id(node)]
+        key = id(node), self.index
+        if key in self.made:
+            return self.made[key]
+        known = _nnx.is_nnx_module(node) and not _nnx.is_container(node)
+        kind = FlaxModule if self.index is None else StackedModule
+        fresh = self.made[key] = kind(node) if known else Holder()
+        count = stacked(node) if self.index is None else None
+        row = row_of(node, type(node)) if known else None
+        if count is not None:
+            self.stack(fresh, count, lambda: self.module(node))
+        elif row is not None:
+            self.layer(fresh, row, node, _leaves(node))
+        else:
+            self.members(fresh, node)
+        return fresh
 
     def members(self, fresh: Any, node: Any) -> None:
         """Variables and children under their own names."""
@@ -77,18 +83,6 @@ class _Build(Builder):
 
     def box(self, variable: Any) -> Any:
         return _nnx.VariableBox(variable)
-
-
-def _refuse_stacked(node: Any) -> None:
-    """Layers that `nnx.vmap` or `nnx.scan` made many of have one more axis than their layout knows."""
-    ranks = {"Linear": 2, "Embed": 2, "BatchNorm": 1}
-    for kind, rank in ranks.items():
-        held = [x for _, x in _nnx.members(node) if _nnx.is_variable(x)]
-        if _nnx.is_flax(node, kind) and any(len(_nnx.raw(x).shape) > rank for x in held):
-            raise NotImplementedError(f"wrap: {kind} stacked by a lifted transform (vmap, scan)")
-    is_conv = _nnx.is_flax(node, "Conv", "ConvTranspose")
-    if is_conv and len(_nnx.raw(node.kernel).shape) != len(node.kernel_size) + 2:
-        raise NotImplementedError("wrap: Conv stacked by a lifted transform (vmap, scan)")
 
 
 def _leaves(node: Any) -> dict[str, Any]:

@@ -201,9 +201,9 @@ def any_requires_grad(values: Iterable) -> bool:
 
 
 def to_tensor(x: Any) -> Any:
-    """An array as a Tensor; anything else unchanged."""
+    """An array as a Tensor; anything else unchanged, JAX's random keys too."""
     if isinstance(x, jax.Array):
-        return wrap(x)
+        return wrap(x) if isinstance(x.dtype, np.dtype) else x
     if isinstance(x, np.ndarray):
         with _enable_x64(True):
             return wrap(jax.numpy.asarray(x))
