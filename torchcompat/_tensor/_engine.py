@@ -251,7 +251,7 @@ def _leading_to(nodes: dict[Any, int], wanted: list[Edge]) -> set[Any]:
     return found
 
 
-def _placed(x: Any) -> tuple[Edge | None, Size, _dtype.dtype]:
+def placed(x: Any) -> tuple[Edge | None, Size, _dtype.dtype]:
     """Where a Tensor or a `GradientEdge` stands in the graph, and its shape and type."""
     if isinstance(x, Tensor):
         return edge_of(x), x.shape, x.dtype
@@ -260,7 +260,7 @@ def _placed(x: Any) -> tuple[Edge | None, Size, _dtype.dtype]:
 
 
 def _root(x: Any, gradient: Any, number: int) -> Root:
-    edge, shape, kind = _placed(x)
+    edge, shape, kind = placed(x)
     if edge is None:
         raise RuntimeError(
             f"element {number} of tensors does not require grad and does not have a grad_fn"

@@ -11,6 +11,7 @@ from torchcompat.autograd import grad_mode as grad_mode
 from torchcompat.autograd import graph as graph
 from torchcompat.autograd import profiler as profiler
 from torchcompat.autograd import variable as variable
+from torchcompat.autograd._passes import _calculate_shape as _calculate_shape
 from torchcompat.autograd._passes import backward, grad
 from torchcompat.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
 from torchcompat.autograd.function import Function, NestedIOFunction
@@ -33,6 +34,9 @@ from torchcompat.autograd.grad_mode import (
 from torchcompat.autograd.gradcheck import GradcheckError as GradcheckError
 from torchcompat.autograd.gradcheck import gradcheck, gradgradcheck
 from torchcompat.autograd.variable import Variable
+from torchcompat.profiler import ProfilerActivity as ProfilerActivity
+from torchcompat.profiler import kineto_available as kineto_available
+from torchcompat.profiler._profile import DeviceType as DeviceType
 
 __all__ = [
     "Function",

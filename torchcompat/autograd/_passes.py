@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from torchcompat._tensor import Tensor, _engine, ops
+from torchcompat._tensor import Size, Tensor, _engine, ops
 from torchcompat._tensor._nodes import Accumulate, Edge, accumulator, edge_of, run_hook
 from torchcompat.autograd._edges import GradientEdge
 
@@ -134,16 +134,25 @@ def grad(
     return tuple(found)
 
 
+def _calculate_shape(output: Any, grad: Tensor, is_grads_batched: bool) -> tuple[Size, Size]:
+    """The size of an output, and of its gradient (of one row of batched gradients)."""
+    shape = output.shape if isinstance(output, Tensor) else _engine.placed(output)[1]
+    return shape, grad.shape[1:] if is_grads_batched else grad.shape
+
+
 def _unstacked(outs: list, gradients: list) -> list[list]:
     """The rows of batched gradients: one pass each."""
     for i, (out, g) in enumerate(zip(outs, gradients)):
-        if isinstance(out, Tensor) and g is not None and g.shape[1:] != out.shape:
+        if g is None:
+            continue
+        want, got = _calculate_shape(out, g, True)
+        if got != want:
             raise RuntimeError(
                 "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as "
                 "the batch dimension. The sizes of the remaining dimensions are expected to match the "
                 "shape of corresponding output, but a mismatch was detected: "
                 f"grad_output[{i}] has a shape of {g.shape[2:]} and output[{i}] has a shape of "
-                f"{out.shape}. If you only want some tensors in `grad_output` to be considered "
+                f"{want}. If you only want some tensors in `grad_output` to be considered "
                 "batched, consider using vmap."
             )
     count = next(g.shape[0] for g in gradients if g is not None)

@@ -1,5 +1,6 @@
 """`torch.profiler`, by way of JAX's profiler: traces for TensorBoard and Perfetto."""
 
+from torchcompat.profiler import itt as itt
 from torchcompat.profiler._profile import (
     DeviceType,
     ExecutionTraceObserver,

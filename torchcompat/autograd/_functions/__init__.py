@@ -1,0 +1,1 @@
+"""`autograd._functions`: what is left of torch's older functions."""
