@@ -20,6 +20,7 @@ FLOORS = {
     "torchcompat._tensor": 2,
     "torchcompat.utils.hooks": 2,
     "torchcompat.autograd": 3,
+    "torchcompat.profiler": 3,
     "torchcompat.nn.functional": 3,
     "torchcompat.nn._functional": 3,
     "torchcompat.nn.attention": 3,

@@ -1,6 +1,12 @@
 """The few names of torch's compiled half that Python code reaches for."""
 
-from torchcompat._C import _fft, _functorch, _linalg, _names, _nn, _special
+from torchcompat._C import _fft, _functions, _functorch, _linalg, _names, _nn, _special
+from torchcompat._C._graph_task import (
+    _current_autograd_node,
+    _current_graph_task_id,
+    _WeakTensorRef,
+    _will_engine_execute_node,
+)
 from torchcompat._C._names import (
     COMPILED,
     DispatchKey,
@@ -52,6 +58,10 @@ globals().update({name: getattr(_names, name) for name in COMPILED.split()})
 
 __all__ = [
     *COMPILED.split(),
+    "_WeakTensorRef",
+    "_current_autograd_node",
+    "_current_graph_task_id",
+    "_will_engine_execute_node",
     "DisableTorchFunction",
     "DisableTorchFunctionSubclass",
     "DispatchKey",
@@ -68,6 +78,7 @@ __all__ = [
     "_disabled_torch_function_impl",
     "_fft",
     "_functorch",
+    "_functions",
     "_get_accelerator",
     "_get_cpp_backtrace",
     "_get_cpu_capability",

@@ -8,6 +8,7 @@ is one more op with a row of its own.
 from __future__ import annotations
 
 import heapq
+import itertools
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -30,6 +31,7 @@ FREED = (
     "graph a second time or if you need to access saved tensors after calling backward."
 )
 Root = tuple[Edge, Tensor]
+_numbers = itertools.count()
 _sum = jax.jit(operator.add)
 _enable_x64 = jax.enable_x64
 
@@ -40,9 +42,12 @@ class _Pass:
     Args:
         roots: edges that the pass starts from, with their gradients.
         wanted: edges whose gradients are asked for; None accumulates into the leaves instead.
+        accumulating: accumulate into the wanted leaves, too.
 
     Attributes:
         finals: what is called when the pass has ended.
+        number: which pass of the process it is.
+        node: the node that is being run.
         waiting: how many edges within the graph lead to each node and have not been passed.
         useful: the nodes that lead to what is wanted; None if all do.
     """
@@ -53,13 +58,17 @@ class _Pass:
         retain_graph: bool,
         create_graph: bool,
         wanted: list[Edge] | None,
+        accumulating: bool = False,
     ) -> None:
+        self.accumulating = accumulating or wanted is None
         self.retain_graph = retain_graph
         self.create_graph = create_graph
         self.outer_x64 = jax.config.jax_enable_x64  # type: ignore[attr-defined]
         self.wanted: Any = None if wanted is None else dict.fromkeys(wanted)
         self.gradients: dict[Any, dict[int, Any]] = {}
         self.finals: list[Callable] = []
+        self.number = next(_numbers)
+        self.node: Any = None
         self.waiting = _count_uses([edge.node for edge, _ in roots])
         self.useful: Any = None if wanted is None else _leading_to(self.waiting, wanted)
         for edge, gradient in roots:
@@ -108,6 +117,7 @@ class _Pass:
         held = self.gradients.pop(node, None)
         if held is None:
             return
+        self.node = node
         if node.extra is not None:
             self._through_hooks(node, held)
         if self.wanted is not None:
@@ -115,10 +125,10 @@ class _Pass:
                 edge = Edge(node, output)
                 if edge in self.wanted:
                     self.wanted[edge] = self.boxed(gradient)
-            if node not in self.useful:
+            if node not in self.useful and not isinstance(node, Accumulate):
                 return
         if type(node) is Accumulate:
-            if self.wanted is None:
+            if self.accumulating and (self.wanted is None or Edge(node, 0) in self.wanted):
                 self._accumulate(node, held[0])
             return
         for edge, gradient in zip(node.edges, self._through(node, held)):
@@ -157,6 +167,9 @@ class _Pass:
                 if keeper:
                     keeper(box)
                 held[output] = self.bare(box)
+        for output in extra.hooks.keys() - held.keys():
+            for hook in list(extra.hooks[output].values()):
+                self.user(hook, None)
 
     def _accumulate(self, node: Accumulate, gradient: Any) -> None:
         extra = node.extra
@@ -302,14 +315,19 @@ def roots(outputs: Sequence[Any], gradients: Sequence[Any]) -> list[Root]:
 
 
 def run(
-    roots: list[Root], retain_graph: bool, create_graph: bool, wanted: list[Edge] | None = None
+    roots: list[Root],
+    retain_graph: bool,
+    create_graph: bool,
+    wanted: list[Edge] | None = None,
+    accumulating: bool = False,
 ) -> list[Tensor | None]:
     """One backward pass from `roots`.
 
     Args:
         wanted: edges whose gradients are returned, in order; None accumulates into the leaves.
+        accumulating: accumulate into the wanted leaves, too.
     """
-    one = _Pass(roots, retain_graph, create_graph, wanted)
+    one = _Pass(roots, retain_graph, create_graph, wanted, accumulating)
     one.run()
     return [] if wanted is None else [one.wanted[edge] for edge in wanted]
 

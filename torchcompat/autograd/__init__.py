@@ -2,7 +2,6 @@
 
 from torchcompat._tensor._autograd import enable_grad, inference_mode, no_grad, set_grad_enabled
 from torchcompat.autograd import _methods as _methods
-from torchcompat.autograd import _shown as _shown
 from torchcompat.autograd import anomaly_mode as anomaly_mode
 from torchcompat.autograd import forward_ad as forward_ad
 from torchcompat.autograd import function as function
@@ -13,6 +12,7 @@ from torchcompat.autograd import profiler as profiler
 from torchcompat.autograd import variable as variable
 from torchcompat.autograd._passes import _calculate_shape as _calculate_shape
 from torchcompat.autograd._passes import backward, grad
+from torchcompat.autograd._shown import SavedTensor as SavedTensor
 from torchcompat.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
 from torchcompat.autograd.function import Function, NestedIOFunction
 from torchcompat.autograd.grad_mode import (

@@ -92,6 +92,11 @@ class Saved:
         return tensor
 
 
+def _moves(form: Any) -> bool:
+    """Whether an argument of this shape and type can have a tangent; `form` of others is False."""
+    return bool(form) and (form[1].is_floating_point or form[1].is_complex)
+
+
 class BackwardCFunction(FunctionCtx, GraphNode):
     """The node that a Function records; it is the `ctx` of its methods too.
 
@@ -172,23 +177,30 @@ class BackwardCFunction(FunctionCtx, GraphNode):
         """Calls the Function's `jvp`."""
         return self._forward_cls.jvp(self, *args)
 
-    def pushed(self, tangents: list) -> tuple:
-        """The tangents of the results, by the Function's `jvp`.
+    def materialized(self, tangents: list) -> list:
+        """The arguments' tangents, zeros for tensors that do not change."""
+        if not self.materialize_grads:
+            return tangents
+        return [
+            self._missing((form[0], form[1].numpy)) if t is None and _moves(form) else t
+            for t, form in zip(tangents, self._places)
+        ]
+
+    def pushed(self, tangents: list) -> Any:
+        """What the Function's `jvp` returns.
 
         Args:
             tangents: one an argument; None for one that is no tensor or does not change.
         """
-        if self.materialize_grads:
-            tangents = [
-                self._missing((form[0], form[1].numpy)) if t is None and form else t
-                for t, form in zip(tangents, self._places)
-            ]
         self._going_forward = True
         try:
-            found = self.apply_jvp(*tangents)
+            return self.apply_jvp(*tangents)
         finally:
             self._going_forward = False
-        return found if isinstance(found, tuple) else (found,)
+
+    def is_marked(self, tensor: Tensor) -> bool:
+        """Whether `mark_non_differentiable` was given the tensor."""
+        return any(tensor is x for x in self.non_differentiable)
 
     # -- the engine's side --------------------------------------------------------------------------
 

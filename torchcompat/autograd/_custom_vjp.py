@@ -57,7 +57,8 @@ def traced(cls: Any, ctx: Any, args: tuple, run: Callable) -> Any:
         for place, tangent in zip(places, tangents):
             given[place] = None if tangent.dtype == jax.dtypes.float0 else wrap(tangent)
         with jax.enable_x64(True):
-            found = own.pushed(given)
+            found = own.pushed(own.materialized(given))
+            found = found if isinstance(found, tuple) else (found,)
             moved = {h.index: t for h, t in zip(_holes(form), found) if isinstance(t, Tensor)}
             return out, tuple(
                 jax.numpy.asarray(moved[i]._read(), x.dtype) if i in moved else _still(x)

@@ -24,14 +24,14 @@ def once_differentiable(fn: Callable) -> Callable:
         if not (state.grad_enabled and needs):
             return found
         several = found if isinstance(found, tuple) else (found,)
-        node = _Error([edge_of(x) for x in needs])
+        node = DelayedError([edge_of(x) for x in needs])
         marked = tuple(node.on(x) if isinstance(x, Tensor) else x for x in several)
         return marked if isinstance(found, tuple) else marked[0]
 
     return backward
 
 
-class _Error(GraphNode):
+class DelayedError(GraphNode):
     """Raises when a backward pass reaches it."""
 
     __slots__ = ("edges", "outputs")
@@ -58,4 +58,4 @@ class _Error(GraphNode):
         )
 
 
-_Error.__name__ = "Error"
+DelayedError.__name__ = "Error"

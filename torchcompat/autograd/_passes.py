@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from torchcompat._tensor import Size, Tensor, _engine, ops
-from torchcompat._tensor._nodes import Accumulate, Edge, accumulator, edge_of, run_hook
+from torchcompat._tensor._nodes import Accumulate, Edge, edge_of
 from torchcompat.autograd._edges import GradientEdge
 
 _Several = Tensor | GradientEdge | Sequence
@@ -63,19 +63,11 @@ def backward(
     inputs = _listed(inputs)
     if any(isinstance(t, Tensor) and not t.requires_grad for t in inputs):
         raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
-    found = _engine.run(roots, keep, create_graph, list(map(_wanted_edge, inputs)))
+    found = _engine.run(roots, keep, create_graph, list(map(_wanted_edge, inputs)), True)
     for tensor, gradient in zip(inputs, found):
-        if gradient is not None:
-            sink = _sink(tensor)
-            sink.accumulate(gradient, create_graph)
-            for hook in list(sink.finished.values()):
-                run_hook(hook, sink.variable)
-
-
-def _sink(tensor: Any) -> Accumulate:
-    if isinstance(tensor, GradientEdge):
-        return tensor.node
-    return accumulator(tensor) if tensor.is_leaf else Accumulate(tensor)
+        inner = isinstance(tensor, Tensor) and not tensor.is_leaf
+        if inner and gradient is not None:
+            Accumulate(tensor).accumulate(gradient, create_graph)
 
 
 def grad(

@@ -22,17 +22,24 @@ _TOO_LATE = (
 
 
 class SavedTensor:
-    """One tensor that a node keeps.
+    """One tensor that a node keeps. Only nodes make them.
 
-    Args:
-        node: the node.
-        place: its place among the node's leaves.
+    Raises:
+        RuntimeError: it is called.
     """
 
     __module__ = "torch._C._autograd"
+    _node: Node
+    _place: int
 
-    def __init__(self, node: Node, place: int) -> None:
+    def __init__(self) -> None:
+        raise RuntimeError("Trying to create a SavedTensor object from Python is forbidden.")
+
+    @classmethod
+    def _at(cls, node: Node, place: int) -> SavedTensor:
+        self = object.__new__(cls)
         self._node, self._place = node, place
+        return self
 
     def register_hooks(self, pack_hook: Callable, unpack_hook: Callable) -> None:
         """Has the tensor go through `pack_hook` now, and through `unpack_hook` when it is needed.
@@ -129,7 +136,7 @@ def _kept(node: Node, title: str, raw: bool, size: bool) -> Any:
         return Size(held.shape)
     if isinstance(held, _saving.ABSENT):
         return _ABSENT
-    return SavedTensor(node, place) if raw else _tensor(node, place)
+    return SavedTensor._at(node, place) if raw else _tensor(node, place)
 
 
 Node.__getattr__ = _attribute  # type: ignore[attr-defined]

@@ -153,7 +153,7 @@ def _is_fwd_grad_enabled() -> bool:
     return state.forward is None or state.forward.enabled
 
 
-def tangent_of(x: Any) -> Tensor | None:
-    """The tangent of an argument, or None where it has none or no level is open."""
-    level = state.forward
-    return level.tangent(x) if level is not None and isinstance(x, Tensor) else None
+def __getattr__(name: str) -> Any:
+    if name == "_current_level":
+        return -1 if state.forward is None else 0
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

@@ -19,6 +19,7 @@ from torchcompat.autograd._context import BackwardCFunction, FunctionCtx, Saved
 from torchcompat.autograd._custom_vjp import traced
 from torchcompat.autograd._custom_vmap import has_rule, mapped
 from torchcompat.autograd._once import once_differentiable
+from torchcompat.autograd._pushing import push
 
 __all__ = [
     "BackwardCFunction",
@@ -147,7 +148,7 @@ class Function(_SingleLevelFunction):
         recording = state.grad_enabled and any(ctx.needs_input_grad)
         outs = _finished(ctx, given, result, recording)
         if state.forward is not None:
-            _push(ctx, given, outs)
+            push(ctx, given, result, outs)
         return outs
 
 
@@ -186,19 +187,6 @@ def _transformed(cls: Any, ctx: Any, args: tuple) -> Any:
     return traced(cls, ctx, args, _run)
 
 
-def _push(ctx: Any, given: tuple, outs: Any) -> None:
-    """Gives the results the tangents that `jvp` finds for them."""
-    level = state.forward
-    tangents = [level.tangent(x) if isinstance(x, Tensor) else None for x in given]
-    if not level.enabled or all(t is None for t in tangents):
-        return
-    with paused():
-        found = ctx.pushed(tangents)
-    for x, tangent in zip(outs if isinstance(outs, tuple) else (outs,), found):
-        if isinstance(x, Tensor) and tangent is not None:
-            level.set(x, tangent)
-
-
 def _has(tensors: Sequence, x: Any) -> bool:
     return any(x is one for one in tensors)
 
@@ -207,6 +195,12 @@ def _finished(ctx: Any, given: tuple, result: Any, recording: bool) -> Any:
     """Gives the results their place in the graph, and settles what the node keeps."""
     results = result if isinstance(result, tuple) else (result,)
     for x in ctx.dirty_tensors:
+        if not _has(given, x):
+            warnings.warn(
+                "ctx.mark_dirty() received a tensor that was not an input. Only input Tensors that "
+                "have been mutated should be passed to ctx.mark_dirty().",
+                stacklevel=3,
+            )
         if _has(given, x) and not _has(results, x):
             raise RuntimeError(
                 "Some elements marked as dirty during the forward method were not returned as "

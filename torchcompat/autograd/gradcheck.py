@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from torchcompat._tensor import Tensor
-from torchcompat._tensor._autograd import enable_grad, no_grad
+from torchcompat._tensor._autograd import enable_grad
 from torchcompat._tensor._factory import tensor as make_tensor
-from torchcompat.autograd import functional
+from torchcompat.autograd import forward_ad
 from torchcompat.autograd._passes import grad
 
 __all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
@@ -81,12 +81,11 @@ class _Check:
         moving = self.inputs[place]
         kept = moving.detach().clone()
         moved = np.asarray(kept) + shift
-        with no_grad():
-            moving.data.copy_(make_tensor(moved.astype(shift.dtype), dtype=moving.dtype))
-            try:
-                return [np.array(x.detach()).ravel() for x in self.outs(self.func(*self.inputs))]
-            finally:
-                moving.data.copy_(kept)
+        moving.data.copy_(make_tensor(moved.astype(shift.dtype), dtype=moving.dtype))
+        try:
+            return [np.array(x.detach()).ravel() for x in self.outs(self.func(*self.inputs))]
+        finally:
+            moving.data.copy_(kept)
 
     def difference(self, place: int, direction: np.ndarray) -> list[np.ndarray]:
         """The outputs' slopes along a direction of one input."""
@@ -173,7 +172,7 @@ def gradcheck(
         check_undefined_grad: also go backward from each output alone.
         check_grad_dtypes: the gradients have their inputs' types.
         check_batched_grad, check_batched_forward_grad: accepted: batches are single passes here.
-        check_forward_ad: also compare the products that `functional.jvp` finds.
+        check_forward_ad: also compare the tangents of the outputs.
         check_backward_ad: compare what backward finds.
         fast_mode: compare one random projection of the Jacobians instead of all of them.
         masked: only False (or None): there are no sparse tensors.
@@ -204,12 +203,10 @@ def gradcheck(
         check = _Check(func, tupled, eps)
         if not _has_gradient(check):
             return True
-        if fast_mode:
-            _check_fast(check, atol, rtol)
-        else:
-            _check_slow(check, atol, rtol)
-        _check_repeated(check, nondet_tol)
-        if check_grad_dtypes:
+        if check_backward_ad:
+            (_check_fast if fast_mode else _check_slow)(check, atol, rtol)
+            _check_repeated(check, nondet_tol)
+        if check_backward_ad and check_grad_dtypes:
             _check_dtypes(check)
         if check_forward_ad:
             _check_forward(check, atol, rtol)
@@ -347,24 +344,29 @@ def _check_dtypes(check: _Check) -> None:
 
 
 def _check_forward(check: _Check, atol: float, rtol: float) -> None:
-    """The products with Jacobians that `functional.jvp` finds, along one direction of each input."""
+    """The products with Jacobians that tangents have, along one direction of each input."""
     rng = np.random.default_rng(0)
     for place in check.moving:
         x = check.inputs[place]
         direction = _unit(rng, tuple(x.shape), _kind(x))
-
-        def of_one(moved: Tensor, place: int = place) -> tuple:
+        with forward_ad.dual_level():
+            moved = forward_ad.make_dual(x.detach(), make_tensor(direction, dtype=x.dtype))
+            moved.requires_grad_(x.requires_grad)
             args = [*check.inputs[:place], moved, *check.inputs[place + 1 :]]
-            return tuple(check.outs(check.func(*args)))
-
-        vector = make_tensor(direction, dtype=x.dtype)
-        _, found = functional.jvp(of_one, x.detach(), vector)
+            outs = check.outs(check.func(*args))
+            found = [_tangent(out) for out in outs]
         for number, (got, want) in enumerate(zip(found, check.difference(place, direction))):
-            if not np.allclose(np.asarray(got).ravel(), want, rtol=rtol, atol=atol, equal_nan=True):
+            if not np.allclose(got.ravel(), want, rtol=rtol, atol=atol, equal_nan=True):
                 raise GradcheckError(
-                    "While computing the forward AD jacobian: "
-                    + _MISMATCH.format(number, place, _shown(want), _shown(np.asarray(got)))
+                    _MISMATCH.format(number, place, _shown(want), _shown(got)).replace(
+                        "Jacobian", "Jacobian computed with forward mode", 1
+                    )
                 )
+
+
+def _tangent(out: Tensor) -> np.ndarray:
+    found = forward_ad.unpack_dual(out).tangent
+    return np.zeros(tuple(out.shape)) if found is None else np.asarray(found.detach())
 
 
 def gradgradcheck(

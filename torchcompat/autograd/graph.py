@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from torchcompat._tensor import Tensor
-from torchcompat._tensor._nodes import GraphNode as Node
-from torchcompat._tensor._nodes import edge_of
+from torchcompat._tensor._nodes import GraphNode, edge_of
 from torchcompat._tensor._state import state
 from torchcompat.autograd._edges import GradientEdge, get_gradient_edge
 
@@ -23,6 +22,20 @@ __all__ = [
     "save_on_cpu",
     "saved_tensors_hooks",
 ]
+
+
+class _NodeMeta(type):
+    """Every node of the graph is a `Node`, whatever it derives from."""
+
+    def __instancecheck__(cls, other: Any) -> bool:
+        return isinstance(other, GraphNode)
+
+    def __subclasscheck__(cls, other: type) -> bool:
+        return other is cls or issubclass(other, GraphNode)
+
+
+class Node(metaclass=_NodeMeta):
+    """A node of the recorded graph: what `y.grad_fn` is."""
 
 
 class saved_tensors_hooks:

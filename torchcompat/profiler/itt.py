@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torchcompat._absent import fill
 
-__all__ = ["is_available", "mark", "range", "range_pop", "range_push"]
+__all__ = ["is_available"]
 
 
 def is_available() -> bool:

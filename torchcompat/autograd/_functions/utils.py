@@ -14,9 +14,7 @@ def maybe_view(tensor: Tensor, size: Sequence[int], check_same_size: bool = True
     return tensor.contiguous().view(size)
 
 
-def maybe_unexpand(
-    tensor: Tensor, old_size: Sequence[int], check_same_size: bool = True
-) -> Tensor:
+def maybe_unexpand(tensor: Tensor, old_size: Sequence[int], check_same_size: bool = True) -> Tensor:
     """The sum of what was expanded from `old_size`, in that size."""
     if check_same_size and tuple(tensor.shape) == tuple(old_size):
         return tensor

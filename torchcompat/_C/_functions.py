@@ -1,0 +1,8 @@
+"""`torch._C._functions`: the nodes that no op makes."""
+
+from __future__ import annotations
+
+from torchcompat._tensor._nodes import Accumulate as AccumulateGrad
+from torchcompat.autograd._once import DelayedError
+
+__all__ = ["AccumulateGrad", "DelayedError"]
