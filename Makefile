@@ -56,6 +56,8 @@ coverage: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/first.py
+	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/memory.py
 
 clean:
 	rm -rf $(VENV) $(OLDEST) build dist *.egg-info

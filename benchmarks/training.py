@@ -85,9 +85,9 @@ def backward_step(lib: Any, model: Any) -> Callable:
 
 
 def wait(model: Any) -> None:
-    """Returns when what was started on the parameters is done."""
-    if isinstance(model, torchcompat.nn.Module):
-        jax.block_until_ready([p._read() for p in model.parameters()])
+    """Returns when what was started on the parameters and their gradients is done."""
+    held = [x for p in model.parameters() for x in (p, p.grad) if x is not None]
+    jax.block_until_ready([x._read() for x in held])
 
 
 def ratio(ours: Callable, theirs: Callable, repeats: int) -> tuple[float, float, float]:

@@ -273,3 +273,22 @@ def test_prefetching_to_a_device():
     loader = data.DataLoader(data.TensorDataset(rows(torchcompat)), batch_size=2)
     moved = list(data.prefetch_to_device(loader, "cpu"))
     assert [plain(b) for b in moved] == [plain(b) for b in loader]
+
+
+def own_numbers(library):
+    class Drawing(library.utils.data.Dataset):
+        def __len__(self):
+            return 6
+
+        def __getitem__(self, index):
+            return library.rand(2), library.initial_seed()
+
+    library.manual_seed(0)
+    pairs = list(library.utils.data.DataLoader(Drawing(), num_workers=2))
+    return [(x.tolist(), seed.tolist()) for x, seed in pairs], library.rand(1).tolist()
+
+
+@pytest.mark.filterwarnings("ignore:os.fork")
+def test_workers_draw_torchs_numbers():
+    """Threads here, processes there: each worker has the stream of its seed."""
+    assert own_numbers(torchcompat) == own_numbers(torch)

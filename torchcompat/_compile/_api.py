@@ -78,6 +78,7 @@ def compile(model: Callable | None = None, **options: Any) -> Any:
     def run(*args: Any, **kwargs: Any) -> Any:
         return compiled(*args, **kwargs)
 
+    run._compiled = compiled  # type: ignore[attr-defined]
     return run
 
 

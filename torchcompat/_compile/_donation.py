@@ -51,9 +51,14 @@ class Donating:
             getrefcount(values[i]) <= _OWN_REFERENCES and _unseen(values[i]) for i in self._given
         )
 
+    def lower(self, values: list, arrays: list) -> Any:
+        """The program before it is compiled, as `jax.jit`'s."""
+        given, kept = ([values[i] for i in places] for places in (self._given, self._kept))
+        return self._jitted.lower(given, kept, arrays)
+
     def __call__(self, values: list, arrays: list) -> list:
-        given = [values[i] for i in self._given]
-        outputs = self._jitted(given, [values[i] for i in self._kept], arrays)
+        given, kept = ([values[i] for i in places] for places in (self._given, self._kept))
+        outputs = self._jitted(given, kept, arrays)
         count = len(outputs) - self._split
         return outputs[count:] + outputs[:count]
 

@@ -53,7 +53,7 @@ class Executable:
         self.watched = watched
         self.numbers = numbers
         self.arguments = Template(arguments, [], keep=lambda leaf: False)
-        self.jitted: Callable | None = None
+        self.jitted: Any = None
         self.donating: Donating | None = None
         self.used: list[int] = []
         self.written: list[int] = []
@@ -185,9 +185,7 @@ class Executable:
 
     def __call__(self, leaves: list) -> Any:
         """Runs the program on the argument leaves (Tensors and arrays) and carries its state."""
-        arrays = [x._read() if isinstance(x, Tensor) else x for x in leaves]
-        if self.numbers:
-            arrays.append(np.array([one.value() for one in self.numbers]))
+        arrays = self._arrays(leaves)
         with jax.enable_x64(True):
             if self.jitted is None:
                 self.jitted = self._build(arrays)
@@ -200,6 +198,21 @@ class Executable:
         if self.split > self.delivered or self.assigned or self.flagged:
             self._settle(outputs[: self.split], leaves)
         return result
+
+    def program(self, leaves: list) -> Any:
+        """XLA's program, as it is run where the state it replaces may be given away."""
+        arrays = self._arrays(leaves)
+        with jax.enable_x64(True):
+            values = [cell.value for cell in self.inputs]
+            source = self.jitted if self.donating is None else self.donating
+            return source.lower(values, arrays).compile()
+
+    def _arrays(self, leaves: list) -> list:
+        """The arguments of a call, the hyper-parameters last."""
+        arrays = [x._read() if isinstance(x, Tensor) else x for x in leaves]
+        if self.numbers:
+            arrays.append(np.array([one.value() for one in self.numbers]))
+        return arrays
 
     def _execute(self, values: list, arrays: list) -> list:
         if self.donating is None or not self.donating.may_take(values):

@@ -13,6 +13,7 @@ from torchcompat._random._key import KeyCell, UncarriedKeyError, is_staging, rng
 from torchcompat._random._mt19937 import DEFAULT_SEED, Generator
 from torchcompat._random._sample import DISTRIBUTIONS, Distribution, sample
 from torchcompat._random._streams import (
+    current,
     default_generator,
     fork_rng,
     get_rng_state,
@@ -20,6 +21,7 @@ from torchcompat._random._streams import (
     manual_seed,
     seed,
     set_rng_state,
+    start_own_stream,
 )
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "Generator",
     "KeyCell",
     "UncarriedKeyError",
+    "current",
     "default_generator",
     "fork_rng",
     "get_rng_state",
@@ -39,5 +42,6 @@ __all__ = [
     "sample",
     "seed",
     "set_rng_state",
+    "start_own_stream",
     "state",
 ]

@@ -31,10 +31,12 @@ class _State(threading.local):
     Attributes:
         carried_keys: whether the running trace carries generators' `key_cell`s as its state.
         rng_key: the `_Stream` of the innermost `rng_key`, or None.
+        generator: the thread's own default generator, or None.
     """
 
     carried_keys: bool = False
     rng_key: _Stream | None = None
+    generator: Any = None
 
 
 class UncarriedKeyError(RuntimeError):

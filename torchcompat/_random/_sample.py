@@ -10,7 +10,7 @@ import numpy as np
 
 from torchcompat._random import _checks, _host, _key, _ranges, _traced
 from torchcompat._random._mt19937 import Generator
-from torchcompat._random._streams import default_generator
+from torchcompat._random._streams import current
 
 
 class Distribution(NamedTuple):
@@ -69,7 +69,7 @@ def sample(
         RuntimeError: the program being staged out carries no key; or torch's own errors.
     """
     row, shape, dtype = DISTRIBUTIONS[name], tuple(shape), np.dtype(dtype)
-    generator = default_generator if generator is None else generator
+    generator = current() if generator is None else generator
     if row.complex and dtype.kind == "c":
         return _complex(name, generator, shape, dtype, params)
     params = row.check(shape, dtype, **params)

@@ -6,10 +6,22 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from torchcompat._random import _key
 from torchcompat._random._mt19937 import Generator
 
 default_generator = Generator()
 default_generator.seed()
+
+
+def current() -> Generator:
+    """The generator that is used where none is given: the default one, or the thread's own."""
+    own = _key.state.generator
+    return default_generator if own is None else own
+
+
+def start_own_stream(seed: int) -> None:
+    """Gives the running thread a default generator of its own, for as long as it lives."""
+    _key.state.generator = Generator().manual_seed(seed)
 
 
 def manual_seed(seed: Any) -> Generator:
@@ -18,27 +30,27 @@ def manual_seed(seed: Any) -> Generator:
     Raises:
         ValueError: `seed` is outside of [-2**63, 2**64).
     """
-    return default_generator.manual_seed(int(seed))
+    return current().manual_seed(int(seed))
 
 
 def seed() -> int:
     """Restarts the default generator from a seed that the operating system gives; returns it."""
-    return default_generator.seed()
+    return current().seed()
 
 
 def initial_seed() -> int:
     """The seed that the default generator was last started from."""
-    return default_generator.initial_seed()
+    return current().initial_seed()
 
 
 def get_rng_state() -> Any:
     """The state of the default generator, in torch's bytes."""
-    return default_generator.get_state()
+    return current().get_state()
 
 
 def set_rng_state(new_state: Any) -> None:
     """Puts the default generator into a state that `get_rng_state` has returned."""
-    default_generator.set_state(new_state)
+    current().set_state(new_state)
 
 
 @contextlib.contextmanager
@@ -58,8 +70,9 @@ def fork_rng(
     if not enabled or device_type == "meta":
         yield
         return
-    before = default_generator.snapshot()
+    generator = current()
+    before = generator.snapshot()
     try:
         yield
     finally:
-        default_generator.restore(before)
+        generator.restore(before)

@@ -175,10 +175,13 @@ class _Pass:
         extra = node.extra
         if extra is not None and extra.before:
             (gradient,) = self._before(extra, (gradient,))
-        box = self.boxed(gradient)
+        box, first = self.boxed(gradient), node.variable._grad is None
         node.accumulate(box, keep_graph=self.create_graph)
+        if first:  # as in torch, the first gradient is the leaf's `.grad` itself from here on
+            box = node.variable._grad
         for hook in list(node.finished.values()):
-            self.user(hook, node.variable)
+            if self.user(hook, node.variable) is not None:
+                raise RuntimeError("Tensor post accumulate grad hooks should return None.")
         if extra is not None:
             for hook in list(extra.after.values()):
                 replaced_each(hook, self.user(hook, (), (box,)), ())

@@ -290,7 +290,7 @@ def multinomial(
 def poisson(input: Tensor, generator: Any = None) -> Tensor:
     """Poisson counts with the rates in `input`. (Distributed as torch's; not the same numbers.)"""
     rate = as_array(input)
-    source = default_generator if generator is None else generator
+    source = _random.current() if generator is None else generator
     if isinstance(rate, jax.core.Tracer) or _random.is_staging():
         with jax.enable_x64(True):
             counts = jax.random.poisson(source.next_key(), rate, rate.shape)

@@ -112,6 +112,7 @@ class BackwardCFunction(FunctionCtx, GraphNode):
     dirty_tensors: tuple = ()
     non_differentiable: tuple = ()
     materialize_grads = True
+    _materialize_non_diff_grads = True
     _going_forward = False
 
     def __init__(self) -> None:
@@ -207,7 +208,7 @@ class BackwardCFunction(FunctionCtx, GraphNode):
     def run(self, engine: Any, held: dict[int, Any]) -> list:
         """The gradients of the Tensor arguments from those of the results."""
         given = [
-            engine.boxed(held[i]) if i in held else self._missing(shape)
+            engine.boxed(held[i]) if i in held else self._missing(shape, i)
             for i, shape in enumerate(self._results)
         ]
         found = self._checked(self.apply(*given))
@@ -215,8 +216,16 @@ class BackwardCFunction(FunctionCtx, GraphNode):
             self.maybe_clear_saved_tensors()
         return found
 
-    def _missing(self, form: tuple | None) -> Any:
+    def _missing(self, form: tuple | None, number: int | None = None) -> Any:
+        """Zeros of a shape and type, or None where those are not wanted.
+
+        Args:
+            number: which result they are the gradient of.
+        """
         if form is None or not self.materialize_grads:
+            return None
+        apart = number is not None and not self._materialize_non_diff_grads
+        if apart and number not in {i for i, *_ in self.outputs}:
             return None
         with jax.enable_x64(True):
             return wrap(jax.numpy.zeros(*form))

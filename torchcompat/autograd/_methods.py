@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -105,7 +106,19 @@ def _set_grad_dtype(self: Tensor, kind: Any) -> None:
 
 
 Tensor.grad_dtype = property(_grad_dtype, _set_grad_dtype)
-Tensor._backward_hooks = property(_backward_hooks)
+
+
+def _set_backward_hooks(self: Tensor, hooks: Any) -> None:
+    edge = edge_of(self)
+    if edge is not None:
+        edge.node.hung().hooks[edge.output] = OrderedDict() if hooks is None else hooks
+
+
+def _delete_backward_hooks(self: Tensor) -> None:
+    raise RuntimeError("Deletion of _backwards_hooks not allowed!")
+
+
+Tensor._backward_hooks = property(_backward_hooks, _set_backward_hooks, _delete_backward_hooks)
 Tensor._post_accumulate_grad_hooks = property(_post_accumulate_grad_hooks)
 Tensor._view_func = Tensor._view_func_unsafe = _view_func
 Tensor.backward = _backward

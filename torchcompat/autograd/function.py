@@ -206,7 +206,11 @@ def _finished(ctx: Any, given: tuple, result: Any, recording: bool) -> Any:
                 "Some elements marked as dirty during the forward method were not returned as "
                 "output. The inputs that are modified inplace must all be outputs of the Function."
             )
-    outs = tuple(_placed(ctx, given, x, i, recording) for i, x in enumerate(results))
+    placed: dict[int, Any] = {}
+    for i, x in enumerate(results):
+        if id(x) not in placed:
+            placed[id(x)] = _placed(ctx, given, x, i, recording)
+    outs = tuple(placed[id(x)] for x in results)
     if len(ctx.outputs) > 1:
         for x in outs:
             if isinstance(x, Tensor) and x._closed:

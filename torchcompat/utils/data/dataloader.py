@@ -65,7 +65,7 @@ class DataLoader(Generic[T_co]):
         worker_init_fn: called with its number in each worker.
         multiprocessing_context: "spawn", "forkserver", "fork" or a context: workers are processes.
             Left out, they are threads, each with its own shallow copy of the dataset: JAX does not
-            bear a fork. Threads share the global generators; `get_worker_info().seed` is their own.
+            bear a fork. Each has torch's random stream of its seed; Python's and NumPy's are shared.
         generator: draws the seeds of samplers and workers.
         prefetch_factor: batches that each worker fetches ahead; 2 by default.
         persistent_workers: keep the workers between passes.
@@ -194,7 +194,8 @@ class DataLoader(Generic[T_co]):
         )
 
     def _get_iterator(self) -> Any:
-        return _Alone(self) if self.num_workers == 0 else _Ahead(self)
+        alone = self.num_workers == 0
+        return (_SingleProcessDataLoaderIter if alone else _MultiProcessingDataLoaderIter)(self)
 
     def __iter__(self) -> Any:
         if not (self.persistent_workers and self.num_workers > 0):
@@ -275,6 +276,7 @@ class _Pass:
 
     def __init__(self, loader: DataLoader) -> None:
         self._loader = loader
+        self._dataset_kind, self._num_workers = loader._dataset_kind, loader.num_workers
         self._begin()
 
     def _begin(self) -> None:
@@ -293,7 +295,7 @@ class _Pass:
         return len(self._loader._index_sampler)
 
 
-class _Alone(_Pass):
+class _SingleProcessDataLoaderIter(_Pass):
     """Fetches each batch when it is asked for."""
 
     def __init__(self, loader: DataLoader) -> None:
@@ -304,7 +306,7 @@ class _Alone(_Pass):
         return self._fetcher.fetch(next(self._indices))
 
 
-class _Ahead(_Pass):
+class _MultiProcessingDataLoaderIter(_Pass):
     """Has workers fetch batches ahead, in turn."""
 
     def __init__(self, loader: DataLoader) -> None:

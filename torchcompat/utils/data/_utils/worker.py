@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torchcompat
+from torchcompat import _random
 
 _local = threading.local()
 
@@ -95,8 +96,7 @@ def run(job: Job, indices: Any, results: Any) -> None:
     fetcher, failure = None, None
     where = f"in DataLoader worker {'process' if job.process else 'thread'} {info.id}"
     try:
-        if job.process:
-            _seed(info.seed)
+        _seed(info.seed, job.process)
         if job.init is not None:
             job.init(info.id)
         fetcher = job.make_fetcher(info.dataset)
@@ -129,9 +129,13 @@ def _fetched(fetcher: Any, index: Any, worker: int, where: str) -> Any:
         return Failure(error, where)
 
 
-def _seed(seed: int) -> None:
-    random.seed(seed)
-    torchcompat.manual_seed(seed)
+def _seed(seed: int, process: bool) -> None:
+    """Starts a worker's random numbers; Python's own are one stream for all threads."""
+    if process:
+        random.seed(seed)
+        torchcompat.manual_seed(seed)
+    else:
+        _random.start_own_stream(seed)
 
 
 class Pool:
