@@ -79,15 +79,15 @@ def _check_alias(ctx: Any, given: tuple, tangents: list, raw: Tensor, tangent: T
                     "the corresponding gradient inplace."
                 )
         elif x is base or x._is_view_of is base:
-            _check_view(x, step, tangent)
+            _check_view(step, tangent)
 
 
-def _check_view(x: Tensor, step: Tensor, tangent: Tensor) -> None:
+def _check_view(step: Tensor, tangent: Tensor) -> None:
     if tangent._is_view_of is None:
         raise RuntimeError(
             "A custom Function's forward is returning a view (or an input as-is) but the jvp is not "
             "returning a view."
         )
     if tangent._is_view_of is not step and tangent._is_view_of is not step._is_view_of:
-        whose = "given" if x._is_view_of is None else "same base as the given"
+        whose = "given" if step._is_view_of is None else "same base as the given"
         raise RuntimeError(f"{_VIEW}{whose} grad input.")
