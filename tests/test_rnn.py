@@ -290,6 +290,16 @@ def test_layer_errors(torch):
 
 
 @both
+def test_empty_batches(torch):
+    torch.manual_seed(0)
+    for kind in (torch.nn.RNN, torch.nn.LSTM, torch.nn.GRU):
+        layer = kind(3, 4, bidirectional=True)
+        output, _ = layer(torch.zeros(5, 0, 3))
+        output.sum().backward()
+        yield output.shape, layer.weight_ih_l0.grad
+
+
+@both
 def test_cell_errors(torch):
     zeros = torch.zeros
     for kind in ("RNNCell", "LSTMCell", "GRUCell"):

@@ -167,13 +167,13 @@ def _layer(
         active = _turned(jnp.broadcast_to(packing.active[..., None], (*gates.shape[:3], 1)))
     out, final = _scan(cell, _turned(gates), active, state, weight)
     out = jnp.moveaxis(_turned(out), 0, -2)
-    out = out.reshape(*out.shape[:2], -1)
+    out = lax.collapse(out, 2)
     return (out if packing is None else packing.packed(out)), final
 
 
 def _input_gates(x: jax.Array, weight: _Weights) -> jax.Array:
     """`w_ih x + b_ih` of all steps and directions in one product: `(*, directions, gates)`."""
-    flat = weight.w_ih.reshape(-1, weight.w_ih.shape[-1])
+    flat = lax.collapse(weight.w_ih, 0, 2)
     gates = contract(x, flat, (x.ndim - 1, 1))
     gates = gates.reshape(*gates.shape[:-1], *weight.w_ih.shape[:2])
     return gates if weight.b_ih is None else gates + weight.b_ih.astype(gates.dtype)
