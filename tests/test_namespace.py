@@ -158,7 +158,8 @@ def test_every_name_that_torchvision_timm_and_transformers_use():
     nn.attention.flex_attention.BlockMask testing.assert_close masked.mean SymInt types.Number
     _C._TensorMeta _C._functorch.is_batchedtensor TensorType PyTorchFileReader __config__.show
     fx.experimental.proxy_tensor.get_proxy_mode nn.parallel.scatter_gather.scatter serialization.MAP_LOCATION
-    distributions.transforms._InverseTransform ops.aten._convolution sparse_coo jagged"""
+    distributions.transforms._InverseTransform ops.aten._convolution sparse_coo jagged
+    Future distributions.wishart.Wishart"""
     for name in names.split():
         value = tc
         for part in name.split("."):

@@ -155,6 +155,8 @@ def __getattr__(name: str) -> _Any:
         return _sys.modules[__name__]
     if name == "vmap":
         return func.vmap
+    if name == "Future":
+        return _importlib.import_module("torchcompat.futures").Future
     if name in _PARTS:
         return _importlib.import_module(f"torchcompat.{name}")
     compiled = _importlib.import_module("torchcompat._C")
