@@ -218,6 +218,26 @@ class BaseTorchFunctionMode(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
+def _get_current_function_mode() -> TorchFunctionMode | None:
+    """The innermost mode, or None."""
+    return state.override_modes[-1] if state.override_modes else None
+
+
+def _get_current_function_mode_stack() -> list[TorchFunctionMode]:
+    """The running modes, innermost last."""
+    return list(state.override_modes)
+
+
+def _len_torch_function_stack() -> int:
+    """How many modes are running."""
+    return len(state.override_modes)
+
+
+def _get_overloaded_args(relevant_args: Iterable[Any], *args: Any) -> list:
+    """An argument of each type that overrides, subclasses before their bases."""
+    return _overrides.overriding(relevant_args, {})
+
+
 @contextlib.contextmanager
 def enable_reentrant_dispatch() -> Iterator[None]:
     """Inside, `__torch_function__` may call torch functions on the same objects: it always may."""

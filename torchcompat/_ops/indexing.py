@@ -89,16 +89,17 @@ def index_put(
         accumulate: add to them instead.
     """
     _check_shapes(input, indices)
+    want = _result_size(input.shape, indices)
+    check_fits(values.shape, want)
     if values.dtype != input.dtype:
         raise RuntimeError(
             "Index put requires the source and destination dtypes match, "
             f"got {scalar(input)} for the destination and {scalar(values)} for the source."
         )
-    want = _result_size(input.shape, indices)
-    check_fits(values.shape, want)
     spare = values.ndim - len(want)
     values = values.reshape(values.shape[max(spare, 0) :])
-    return combine(input, _spots(indices), values, "sum" if accumulate else "set")
+    added = "amax" if input.dtype == np.bool_ else "sum"
+    return combine(input, _spots(indices), values, added if accumulate else "set")
 
 
 def check_fits(values: tuple[int, ...], want: tuple[int, ...]) -> None:

@@ -275,7 +275,17 @@ def take_along(input: Array, indices: Array, dim: int | None) -> Array:
     return jnp.take_along_axis(input, indices % input.shape[dim], axis=dim, mode="clip")
 
 
-@op("torch", differentiable=False)
+def _check_sizes(indices: Array, shape: object) -> None:
+    if not isinstance(shape, (int, tuple, list)):
+        raise TypeError(f"expected 'shape' to be int or sequence of ints, but got {type(shape)}")
+    wrong = [n for n in (shape if isinstance(shape, (tuple, list)) else ()) if type(n) is not int]
+    if wrong:
+        raise TypeError(
+            f"expected 'shape' sequence to only contain ints, but got {type(wrong[0])}"
+        )
+
+
+@op("torch", check=_check_sizes, differentiable=False)
 def unravel_index(indices: Array, shape: tuple[int, ...]) -> tuple[Array, ...]:
     """The coordinates that flat indices have in a tensor of size `shape`, a tensor a dimension."""
     if indices.dtype.kind not in "iu":
@@ -285,6 +295,8 @@ def unravel_index(indices: Array, shape: tuple[int, ...]) -> tuple[Array, ...]:
     shape = (shape,) if isinstance(shape, int) else shape
     if any(n < 0 for n in shape):
         raise ValueError(f"'shape' cannot have negative values, but got {tuple(shape)}")
+    if 0 in shape:
+        raise RuntimeError("ZeroDivisionError")
     found, rest = [], cast(indices, int64)
     for n in reversed(shape):
         found.append(rest % n)

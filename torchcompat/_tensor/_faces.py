@@ -233,9 +233,16 @@ def relayout(target: Tensor, view: Tensor) -> Tensor:
     """Makes `target` what its own `view` is, its place in the graph included."""
     target._layout, target._seen = view._layout, None
     target._grad_fn, target._output_nr = view._grad_fn, view._output_nr
-    target._cell.version += 1
+    touch(target)
     epoch.advance()
     return target
+
+
+def touch(target: Tensor) -> None:
+    """Counts a change of `target` that writes no values."""
+    target._cell.version += 1
+    if target._silent:
+        target._cell.unseen += 1
 
 
 def _spread(values: tuple, extra: dict[str, Any], name: str) -> Any:

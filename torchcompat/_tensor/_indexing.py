@@ -223,19 +223,24 @@ def _is_uniform(value: Any, rank: int, dim: int) -> bool:
 def _check_uniform(view: Tensor, mask: Tensor, dim: int, value: Any) -> None:
     if not isinstance(value, Tensor):
         return
+    shape = tuple(view.shape)
+    host = known(mask._read())
+    count = 1 if host is None else int(host.sum())
+    want = (*shape[:dim], count, *shape[dim + mask.ndim :])
+    _ops_indexing.check_fits(tuple(value.shape), want)
     if value.dtype is not view.dtype and value.ndim:
         raise RuntimeError(
             "Index put requires the source and destination dtypes match, got "
             f"{_dtype.scalar_name(view.dtype)} for the destination and "
             f"{_dtype.scalar_name(value.dtype)} for the source."
         )
-    shape = tuple(view.shape)
-    host = known(mask._read())
-    count = 1 if host is None else int(host.sum())
-    want = (*shape[:dim], count, *shape[dim + mask.ndim :])
-    _ops_indexing.check_fits(tuple(value.shape), want)
 
 
+def _delitem(self: Tensor, index: Any) -> None:
+    raise TypeError("Tensor does not support deleting items")
+
+
+Tensor.__delitem__ = _delitem
 Tensor.__getitem__ = _getitem
 Tensor.__setitem__ = _setitem
 

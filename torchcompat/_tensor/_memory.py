@@ -13,6 +13,7 @@ from torchcompat._memory_format import contiguous_format, memory_format, preserv
 from torchcompat._tensor import ops
 from torchcompat._tensor._cell import Cell
 from torchcompat._tensor._dispatch import method
+from torchcompat._tensor._faces import touch
 from torchcompat._tensor._state import epoch
 from torchcompat._tensor._tensor import Tensor, from_cell
 
@@ -133,7 +134,7 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = contiguous_format) -
         cell = grown(cell, needed)
     strides = _memory_format.strides_for(memory_format, _layout.contiguous(size))
     adopt(self, cell, (size, strides, offset))
-    cell.version += 1
+    touch(self)
     return self
 
 
