@@ -44,14 +44,28 @@ TransformedDistribution(d.Normal(T([0.0]), T([1.0])), [d.SigmoidTransform(), d.P
 TransformedDistribution(d.Normal(T([0.0]), T([1.0])), d.TanhTransform()) | [0.3]
 RelaxedBernoulli(T(0.7), T([0.3, 0.6])) | [0.3, 0.7]
 RelaxedOneHotCategorical(T(0.7), T([0.3, 0.6, 0.1])) | [0.3, 0.6, 0.1]
-MixtureSameFamily(d.Categorical(T([0.3, 0.7])), d.Normal(T([0.0, 1.0]), T([1.0, 2.0]))) | 0.4""".splitlines()
+MixtureSameFamily(d.Categorical(T([0.3, 0.7])), d.Normal(T([0.0, 1.0]), T([1.0, 2.0]))) | 0.4
+Pareto(T([1.0, 2.0]), T([1.5, 3.0])) | [1.5, 3.0]
+Weibull(T([1.0, 2.0]), T([1.5, 3.0])) | [0.5, 3.0]
+Kumaraswamy(T([1.5, 2.0]), T([1.5, 3.0])) | [0.5, 0.3]
+InverseGamma(T([1.5, 3.0]), T([1.0, 2.0])) | [0.5, 3.0]
+Multinomial(5, T([0.2, 0.3, 0.5])) | [1.0, 0.0, 4.0]
+Multinomial(3, logits=T([[0.2, -0.3], [0.5, 1.0]])) | [[1.0, 2.0], [3.0, 0.0]]
+VonMises(T([0.0, 1.0]), T([1.5, 30.0])) | [0.5, 0.8]
+FisherSnedecor(T([1.5, 3.0]), T([5.0, 3.0])) | [0.5, 0.8]
+ContinuousBernoulli(T([0.2, 0.5001, 0.9])) | [0.5, 0.8, 0.1]
+ContinuousBernoulli(logits=T([0.2, -3.0])) | [0.5, 0.8]
+LowRankMultivariateNormal(T([0.0, 1.0]), T([[1.0], [0.5]]), T([1.0, 2.0])) | [0.5, 0.8]
+LKJCholesky(3, T([0.7, 2.0])) | [[[1.0, 0.0, 0.0], [0.6, 0.8, 0.0], [0.0, 0.6, 0.8]]]""".splitlines()
 CDF = (
-    "Normal Uniform Exponential Laplace Cauchy Gumbel HalfNormal HalfCauchy LogNormal Gamma".split()
+    "Normal Uniform Exponential Laplace Cauchy Gumbel HalfNormal HalfCauchy LogNormal Gamma Pareto "
+    "Weibull Kumaraswamy ContinuousBernoulli".split()
 )
 # Distributions whose draws are torch's own numbers.
 SAME_DRAWS = """Normal Uniform Bernoulli Categorical OneHotCategorical Exponential Laplace Cauchy Geometric
 Gumbel LogNormal HalfNormal HalfCauchy LogisticNormal MultivariateNormal Independent
-TransformedDistribution RelaxedBernoulli RelaxedOneHotCategorical MixtureSameFamily""".split()
+TransformedDistribution RelaxedBernoulli RelaxedOneHotCategorical MixtureSameFamily Pareto Weibull
+Kumaraswamy Multinomial VonMises ContinuousBernoulli LowRankMultivariateNormal""".split()
 GAMMAS = "Gamma Chi2 Beta Dirichlet StudentT NegativeBinomial Binomial Poisson".split()
 
 
@@ -201,3 +215,39 @@ def test_compiled():
 
     x = tc.tensor([0.0, 1.0])
     same(tc.compile(f)(x), f(x))
+
+
+REGIONS = """c.positive
+c.nonnegative
+c.greater_than(2.0)
+c.less_than(1.0)
+c.unit_interval
+c.interval(1.0, 3.0)
+c.real
+c.real_vector
+c.simplex
+c.lower_cholesky
+c.corr_cholesky
+c.positive_definite
+c.independent(c.positive, 1)
+c.cat([c.positive, c.real], 0, [2, 1])
+c.stack([c.positive, c.real, c.unit_interval], 0)
+c.boolean""".splitlines()
+
+
+@pytest.mark.parametrize("name", ["biject_to", "transform_to"])
+@pytest.mark.parametrize("region", REGIONS)
+def test_registries(region, name):
+    """A point, its way there and back, and the slope."""
+
+    def run(m):
+        matrix = region in ("c.lower_cholesky", "c.positive_definite")
+        x = m.tensor([[0.3, -0.5], [0.2, 0.7]]) if matrix else m.tensor([0.3, -0.5, 1.2])
+        transform = getattr(m.distributions, name)(eval(region, {"c": m.distributions.constraints}))
+        y = transform(x)
+        found = [y.reshape(-1), transform.inv(y).reshape(-1)]
+        if transform.bijective:
+            found.append(transform.log_abs_det_jacobian(x, y).reshape(-1))
+        return m.cat(found)
+
+    agree(run)

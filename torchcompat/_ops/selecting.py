@@ -280,9 +280,7 @@ def _check_sizes(indices: Array, shape: object) -> None:
         raise TypeError(f"expected 'shape' to be int or sequence of ints, but got {type(shape)}")
     wrong = [n for n in (shape if isinstance(shape, (tuple, list)) else ()) if type(n) is not int]
     if wrong:
-        raise TypeError(
-            f"expected 'shape' sequence to only contain ints, but got {type(wrong[0])}"
-        )
+        raise TypeError(f"expected 'shape' sequence to only contain ints, but got {type(wrong[0])}")
 
 
 @op("torch", check=_check_sizes, differentiable=False)

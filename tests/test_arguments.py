@@ -1,0 +1,53 @@
+"""How torch functions take their arguments: old positional forms, NumPy's names, and errors."""
+
+import pytest
+from _lines import check, lines
+
+FORMS = """
+torch.add(x, 2, x)
+x.add(2, x)
+x.add_(2, x)
+x.sub(2, x)
+x.addcmul(2, x, x)
+x.addcdiv_(2, x, x + 1)
+torch.addmm(2, x, 3, x, torch.eye(3))
+torch.addmm(2, x, x, torch.eye(3))
+x.addmm_(2, x.clone(), torch.eye(3))
+x.cumsum(axis=0)
+x.cumsum_(axis=1)
+x.softmax(axis=0)
+x.sum(axis=1, keepdims=True)
+torch.nn.functional.relu(x, True)
+torch.nn.functional.elu(x, 1.0, True)
+"""
+ERRORS = """
+x.sum(0, 1)
+torch.mul(x, 1, 2)
+x.transpose(0)
+x.transpose()
+x.gather(0)
+x.mul()
+x.cumsum()
+x.add_(1, bogus=2)
+x.add(1, bogus=2)
+x.softmax(1.5)
+x.unsqueeze('a')
+x.transpose(0, 'a')
+x.chunk('a')
+torch.stack(x, 0)
+torch.add(x, 'a')
+x.unflatten(0, (1, 5))
+del x[0]
+x[torch.tensor([True, False])] = torch.tensor([[1, 2], [3, 4]])
+i[torch.tensor([0, 1])] = torch.ones(4)
+torch.unravel_index(torch.tensor(1), 2.0)
+torch.unravel_index(torch.tensor(1), (2.0,))
+torch.unravel_index(torch.tensor(1), 0)
+x.resize_(2, 2)._version
+torch.tensor([True, False]).index_put_((torch.tensor([0, 1]),), torch.tensor([True, True]), True)
+"""
+
+
+@pytest.mark.parametrize("line", [*lines(FORMS), *lines(ERRORS)])
+def test_arguments(line):
+    check(line)

@@ -1,0 +1,5 @@
+"""`torch.distributions.inverse_gamma`."""
+
+from torchcompat.distributions._powers import InverseGamma
+
+__all__ = ["InverseGamma"]

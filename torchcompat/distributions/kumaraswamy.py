@@ -1,0 +1,5 @@
+"""`torch.distributions.kumaraswamy`."""
+
+from torchcompat.distributions._powers import Kumaraswamy
+
+__all__ = ["Kumaraswamy"]

@@ -1,0 +1,5 @@
+"""`torch.distributions.pareto`."""
+
+from torchcompat.distributions._powers import Pareto
+
+__all__ = ["Pareto"]

@@ -1,0 +1,5 @@
+"""`torch.distributions.weibull`."""
+
+from torchcompat.distributions._powers import Weibull
+
+__all__ = ["Weibull"]
