@@ -174,6 +174,9 @@ nn.PixelUnshuffle(2)(r(1, 3, 5, 4))
 nn.ChannelShuffle(2)(r(1, 3, 5))
 nn.Unfold(7)(r(1, 2, 5, 5))
 nn.Fold(4, 2)(r(1, 3, 9))
+nn.Fold((4, 5), 2, dilation=8)(r(1, 12, 12))
+F.interpolate(r(1, 1, 2, 2), scale_factor=1e20, mode="bilinear")
+F.interpolate(r(1, 1, 2, 2), scale_factor=-1e20)
 nn.InstanceNorm2d(4).load_state_dict({"running_mean": r(4), "running_var": r(4)})
 """
 

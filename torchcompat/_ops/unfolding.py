@@ -152,3 +152,9 @@ def _check_fold(input: Array, size, geometry, blocks) -> None:
             f"the calculated number of sliding blocks {blocks[0]} * {blocks[1]} = "
             f"{math.prod(blocks)}, but got input.size(2)={columns}."
         )
+    if min(blocks) < 1:
+        raise RuntimeError(
+            f"Given output_size={size}, kernel_size={kernel}, dilation={dilation}, "
+            f"padding={padding}, stride={stride}, calculated shape of the array of sliding blocks "
+            f"as {blocks}, which is too small (non-positive)"
+        )

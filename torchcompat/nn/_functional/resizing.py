@@ -79,9 +79,21 @@ def interpolate(
     if mode == "area":
         return _AREA[input.ndim](input, size)
     if size is None:
-        size = [int(float(n) * f) for n, f in zip(input.shape[2:], factors or ())]
+        size = [_scaled(n, f) for n, f in zip(input.shape[2:], factors or ())]
     row = getattr(ops, _row(mode, dims, antialias))
     return row(input, size, bool(align_corners), factors)
+
+
+def _scaled(length: int, factor: float) -> int:
+    """A length times a factor, rounded towards zero.
+
+    Raises:
+        RuntimeError: it takes more than 64 bits.
+    """
+    found = int(float(length) * factor)
+    if not -(2**63) <= found < 2**63:
+        raise RuntimeError("value cannot be converted to type int64_t without overflow")
+    return found
 
 
 def _row(mode: str, dims: int, antialias: bool) -> str:
