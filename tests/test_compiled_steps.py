@@ -1,5 +1,8 @@
 """Whole training steps under `compile`: optimizers inside, numbers as inputs, donated buffers."""
 
+import os
+from pathlib import Path
+
 import jax
 import numpy as np
 import pytest
@@ -8,6 +11,8 @@ import torchcompat as torch
 import torchcompat.nn.functional as F
 import torchcompat.optim
 from torchcompat import nn
+
+WHOLE = bool(os.environ.get("TORCHCOMPAT_WHOLE"))
 
 
 def net():
@@ -216,3 +221,13 @@ def test_a_scheduler_inside_is_refused():
     with pytest.raises(NotImplementedError, match=r"SGD.param_groups\[...\]\['lr'\] went from 0.1"):
         step(*batches()[0])
     assert run.optimizer.param_groups[0]["lr"] == 0.1
+
+
+@pytest.mark.skipif(not WHOLE, reason="compiles four large programs")
+@pytest.mark.parametrize("name", ["transformer", "resnet18"])
+def test_peak_memory_is_that_of_a_step_written_by_hand(name, monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parent.parent / "benchmarks"))
+    import memory
+
+    ours, by_hand = memory.peaks(name)
+    assert ours <= 1.1 * by_hand
