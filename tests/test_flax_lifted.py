@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 from flax import linen, nnx
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import torchcompat as tc
-from converters import from_flax, to_flax, wrap
+from converters import from_flax, from_torch, to_flax, to_torch, wrap
 from tests._ported import WHOLE
-from tests.test_flax_wrap import array, close, ours, randomized, torch_values
+from tests.test_flax_wrap import array, close, ours, randomized, torch_values, trained
 from tests.test_flax_wrap_linen import started
 
 # -- stacked layers
@@ -90,24 +92,10 @@ def test_a_scanned_nnx_model(way):
 
 @pytest.mark.skipif(not WHOLE, reason="the whole sweep; it compiles two training steps")
 def test_training_and_compiling_a_scanned_model():
-    losses, states = [], []
-    for compiled in (False, True):
-        model = randomized(Scanned(nnx.Rngs(0)))
-        face = wrap(model).train()
-        optimizer = tc.optim.SGD(face.parameters(), lr=1e-3)
-
-        def step(x, face=face, optimizer=optimizer):
-            optimizer.zero_grad()
-            loss = face(x).square().mean()
-            loss.backward()
-            optimizer.step()
-            return loss
-
-        run = tc.compile(step) if compiled else step
-        losses.append([run(tc.from_numpy(X)).item() for _ in range(2)])
-        states.append(model)
+    models = [randomized(Scanned(nnx.Rngs(0))) for _ in range(2)]
+    losses = [trained(wrap(m).train(), X, c, 2) for m, c in zip(models, (False, True))]
     close(*losses)
-    a, b = (model.blocks for model in states)
+    a, b = (model.blocks for model in models)
     close(a.bn.mean[...], b.bn.mean[...])
     close(a.linear.kernel[...], b.linear.kernel[...])
     assert not isinstance(b.bn.mean[...], jax.core.Tracer)
@@ -361,3 +349,45 @@ def test_what_states_refuse():
         from_flax(to_flax(tc.nn.Linear(1, 1)))
     with pytest.raises(KeyError, match="from_flax: no value at weight.kernel|no value at kernel"):
         from_flax({"params": {"bias": np.ones(1)}}, into=tc.nn.Linear(1, 1))
+
+
+def as_bytes(tensor):
+    return tensor.reshape(-1).view(torch.uint8)
+
+
+SIZES = st.integers(1, 4)
+
+
+@settings(max_examples=6, deadline=None, database=None, derandomize=True)
+@given(
+    st.tuples(SIZES, SIZES, SIZES, SIZES),
+    st.sampled_from(
+        [torch.float32, torch.float16, torch.bfloat16, torch.float64, torch.float8_e5m2]
+    ),
+    st.sampled_from(["nnx", "linen"]),
+)
+def test_from_torch_to_flax_and_back(sizes, dtype, kind):
+    inputs, outputs, groups, kernel = sizes
+    n = torch.nn
+    theirs = n.Sequential(
+        n.Conv2d(inputs * groups, outputs * groups, (kernel, 2), groups=groups),
+        n.BatchNorm1d(outputs),
+        n.ConvTranspose1d(inputs, outputs, kernel),
+        n.ModuleList([n.Linear(inputs, outputs), n.Embedding(inputs, outputs)]),
+        n.MultiheadAttention(inputs * groups, groups),
+        n.LayerNorm((inputs, outputs)),
+    ).to(dtype)
+    bits = np.random.default_rng(0)
+    for tensor in theirs.state_dict().values():
+        if tensor.is_floating_point():
+            raw = bits.integers(0, 256, tensor.nbytes, dtype=np.uint8)
+            tensor.copy_(torch.from_numpy(raw).view(dtype).reshape(tensor.shape))
+    state = to_flax(from_torch(theirs), kind=kind)
+    blank = from_torch(theirs)
+    for tensor in blank.state_dict().values():
+        tensor.zero_()
+    back = to_torch(from_flax(state, into=blank))
+    for key, wanted in theirs.state_dict().items():
+        got = back.state_dict()[key]
+        assert got.dtype is wanted.dtype
+        assert torch.equal(as_bytes(got), as_bytes(wanted)), key

@@ -124,3 +124,16 @@ class Builder:
             fresh.register_parameter(name, tensor)
         else:
             fresh.register_buffer(name, tensor, persistent=not passing)
+
+
+class LeafBuilder(Builder):
+    """A builder over nested dicts, whose variables are the leaves of them."""
+
+    def is_parameter(self, variable: Any) -> bool:
+        return variable.collection == "params"
+
+    def box(self, variable: Any) -> Any:
+        return variable
+
+    def key(self, variable: Any) -> Any:
+        return id(variable.holder), variable.key

@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 
-from converters._flax._build import Builder
+from converters._flax._build import LeafBuilder
 from converters._flax._layouts import SAME
 from converters._flax._module import FlaxModule, StackedModule
 from converters._flax._run import Call, _running, wide
@@ -69,7 +69,7 @@ class LinenFace(FlaxModule):
         return self._copied(LinenBuild(seen, values, path).module(path), memo)
 
 
-class LinenBuild(Builder):
+class LinenBuild(LeafBuilder):
     """Builds the faces of one Linen model."""
 
     def __init__(self, seen: dict[tuple, tuple], variables: dict, root: tuple = ()) -> None:
@@ -119,15 +119,6 @@ class LinenBuild(Builder):
 
     def leaves(self, path: tuple) -> dict[str, Leaf]:
         return {".".join(p[1:]): leaf for p, leaf in located(self.part(path))}
-
-    def is_parameter(self, variable: Any) -> bool:
-        return variable.collection == "params"
-
-    def box(self, variable: Any) -> Any:
-        return variable
-
-    def key(self, variable: Any) -> Any:
-        return id(variable.holder), variable.key
 
 
 class LinenCall(Call):

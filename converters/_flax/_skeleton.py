@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from converters._flax import _nnx
-from converters._flax._build import Builder
+from converters._flax._build import LeafBuilder
 from converters._flax._cells import moved
 from converters._flax._layouts import FLIPPED, KERNEL, SAME, Layout
 from converters._flax._module import Holder
@@ -148,7 +148,7 @@ def _is_alike(module: Any) -> bool:
     return True
 
 
-class Skeleton(Builder):
+class Skeleton(LeafBuilder):
     """Builds a face with a module's torch names over nested dicts of Flax values.
 
     Args:
@@ -222,15 +222,6 @@ class Skeleton(Builder):
         elif path[-1] not in place:
             raise KeyError(f"from_flax: no value at {'.'.join(map(str, path))}")
         return Leaf(place, path[-1], collection)
-
-    def is_parameter(self, variable: Any) -> bool:
-        return variable.collection == "params"
-
-    def box(self, variable: Any) -> Any:
-        return variable
-
-    def key(self, variable: Any) -> Any:
-        return id(variable.holder), variable.key
 
 
 class _Face(Holder):
