@@ -364,3 +364,12 @@ def test_compiled_first_step_leaves_no_tracers():
         plain.step()
     np.testing.assert_allclose(p.detach().numpy(), q.detach().numpy(), rtol=1e-6)
     assert o.state[p]["step"].item() == 3
+
+
+@both
+def test_tensors_by_kind(t):
+    a = [t.ones(2), t.ones(3).double(), t.ones(1)]
+    b = [t.zeros(2), t.zeros(3), t.zeros(1)]
+    for with_indices in (False, True):
+        found = t.optim.Optimizer._group_tensors_by_device_and_dtype([a, b, []], with_indices)
+        yield sorted((str(key[1]), lists, places) for key, (lists, places) in found.items())

@@ -142,6 +142,26 @@ class Optimizer:
         """A `step` function with the hooks around it."""
         return _hooks.hooked(func)
 
+    @staticmethod
+    def _group_tensors_by_device_and_dtype(
+        tensorlistlist: list[list], with_indices: bool = False
+    ) -> dict[tuple, tuple[list[list], list[int]]]:
+        """Parallel lists of tensors, split by the device and dtype of the first list's.
+
+        Args:
+            with_indices: tell the places of the tensors as well.
+        """
+        found: dict[tuple, tuple[list[list], list[int]]] = {}
+        for i, tensor in enumerate(tensorlistlist[0]):
+            key = tensor.device, tensor.dtype
+            lists, places = found.setdefault(key, ([[] for _ in tensorlistlist], []))
+            for into, source in zip(lists, tensorlistlist):
+                if source:
+                    into.append(source[i])
+            if with_indices:
+                places.append(i)
+        return found
+
     def _patch_step_function(self) -> None:
         kind = type(self)
         self._zero_grad_profile_name = f"Optimizer.zero_grad#{kind.__name__}.zero_grad"
@@ -304,6 +324,11 @@ def _take_params(group: dict[str, Any]) -> None:
 
 
 # What optimizers written by others import from this module.
+
+
+def _get_capturable_supported_devices(supports_xla: bool = True) -> list[str]:
+    """The devices whose steps `capturable=True` may record; torch's own list."""
+    return ["cuda", "xpu", "hpu", "privateuseone", *(["xla"] if supports_xla else [])]
 
 
 def _get_value(x: Any) -> Any:
