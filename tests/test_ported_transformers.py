@@ -144,6 +144,20 @@ REST = {
     "electra": ("ElectraModel", "ElectraConfig", {**WIDE, "embedding_size": 16}, ids()),
     "gemma": ("GemmaForCausalLM", "GemmaConfig", {**DECODER, "head_dim": 8}, ids()),
     "gpt_neox": ("GPTNeoXForCausalLM", "GPTNeoXConfig", WIDE, ids()),
+    "mamba": ("MambaModel", "MambaConfig", {**TEXT, "state_size": 8, "time_step_rank": 4}, ids()),
+    "mamba2": (
+        "Mamba2Model",
+        "Mamba2Config",
+        {
+            **{key: TEXT[key] for key in ("vocab_size", "hidden_size", "num_hidden_layers")},
+            "num_heads": 8,
+            "head_dim": 8,
+            "state_size": 8,
+            "n_groups": 2,
+            "chunk_size": 4,
+        },
+        ids(),
+    ),
     "mistral": ("MistralForCausalLM", "MistralConfig", {**DECODER, "sliding_window": 4}, ids()),
     "mpnet": ("MPNetModel", "MPNetConfig", WIDE, ids()),
     "opt": (
@@ -216,7 +230,21 @@ def test_transformers(name):
     check_model(theirs, own, eager=WHOLE or name == "bert", **inputs, **kwargs)
 
 
-USES_CACHE = {"gpt2", "llama", "gemma", "gpt_neox", "mistral", "opt", "qwen2", "t5", "bart"}
+USES_CACHE = {
+    *(
+        "gpt2",
+        "llama",
+        "gemma",
+        "gpt_neox",
+        "mamba",
+        "mamba2",
+        "mistral",
+        "opt",
+        "qwen2",
+        "t5",
+        "bart",
+    )
+}
 
 
 def with_weights(name):
