@@ -30,7 +30,7 @@ LOOSER: dict[str, tuple[float, str]] = {
 
 
 def to_ours(x: Any) -> Any:
-    """torch's object as ours: a tensor, dtype, device, size, module, function or option.
+    """torch's object as ours: a tensor, dtype, layout, device, size, module, function or option.
 
     Looks into tuples, lists and dicts.
     """
@@ -38,9 +38,7 @@ def to_ours(x: Any) -> Any:
         return torchcompat.nn.Parameter(_tensor(x), x.requires_grad)
     if isinstance(x, torch.Tensor):
         return _tensor(x)
-    if isinstance(x, torch.dtype):
-        return getattr(torchcompat, str(x).removeprefix("torch."))
-    if isinstance(x, torch.memory_format):
+    if isinstance(x, (torch.dtype, torch.layout, torch.memory_format)):
         return getattr(torchcompat, str(x).removeprefix("torch."))
     if isinstance(x, torch.device):
         return torchcompat.device(str(x))
