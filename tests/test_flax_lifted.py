@@ -358,12 +358,14 @@ def as_bytes(tensor):
 SIZES = st.integers(1, 4)
 
 
-@settings(max_examples=6, deadline=None, database=None, derandomize=True)
+FLOATS = [torch.float32, torch.float16, torch.bfloat16, torch.float64]
+FLOATS += [torch.float8_e5m2, torch.float8_e4m3fn, torch.float8_e5m2fnuz, torch.float8_e4m3fnuz]
+
+
+@settings(max_examples=100 if WHOLE else 6, deadline=None, database=None, derandomize=True)
 @given(
     st.tuples(SIZES, SIZES, SIZES, SIZES),
-    st.sampled_from(
-        [torch.float32, torch.float16, torch.bfloat16, torch.float64, torch.float8_e5m2]
-    ),
+    st.sampled_from(FLOATS),
     st.sampled_from(["nnx", "linen"]),
 )
 def test_from_torch_to_flax_and_back(sizes, dtype, kind):
@@ -376,6 +378,12 @@ def test_from_torch_to_flax_and_back(sizes, dtype, kind):
         n.ModuleList([n.Linear(inputs, outputs), n.Embedding(inputs, outputs)]),
         n.MultiheadAttention(inputs * groups, groups),
         n.LayerNorm((inputs, outputs)),
+        n.Sequential(n.Linear(inputs, outputs, bias=False), n.Conv1d(inputs, outputs, kernel)),
+        n.Conv3d(inputs, outputs, (1, kernel, 2)),
+        n.ConvTranspose2d(inputs, outputs, (2, kernel)),
+        n.ModuleDict({"group": n.GroupNorm(groups, groups * 2), "rms": n.RMSNorm(inputs)}),
+        n.InstanceNorm2d(inputs, affine=True),
+        n.BatchNorm3d(inputs, affine=False),
     ).to(dtype)
     bits = np.random.default_rng(0)
     for tensor in theirs.state_dict().values():
