@@ -151,7 +151,11 @@ def gradients_of_arguments(model, wrap):
 def tensor_hooks(model, wrap):
     handle = model[0].weight.register_hook(lambda g: g * 2)
     after = []
-    model[3].weight.register_post_accumulate_grad_hook(lambda p: p.grad.mul_(3))
+
+    def tripled(parameter):
+        parameter.grad.mul_(3)
+
+    model[3].weight.register_post_accumulate_grad_hook(tripled)
 
     @wrap
     def step(x):

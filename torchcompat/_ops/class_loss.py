@@ -20,7 +20,7 @@ def nll_loss(
     input: Array,
     target: Array,
     weight: Array | None = None,
-    reduction: str = "mean",
+    reduction: str | int = "mean",
     ignore_index: int = -100,
 ) -> Array:
     """`-weight[target] * input[target]`; the mean is over the weights of the targets.
@@ -37,7 +37,7 @@ def _nll(
     log_p: jax.Array,
     target: jax.Array,
     weight: jax.Array | None,
-    reduction: str,
+    reduction: str | int,
     ignore_index: int,
     to: Dtype,
 ) -> jax.Array:
@@ -132,7 +132,7 @@ def cross_entropy(
     input: Array,
     target: Array,
     weight: Array | None = None,
-    reduction: str = "mean",
+    reduction: str | int = "mean",
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
 ) -> Array:
@@ -163,7 +163,7 @@ def _even_loss(
     log_p: jax.Array,
     target: jax.Array,
     weight: jax.Array | None,
-    reduction: str,
+    reduction: str | int,
     ignore_index: int,
 ) -> jax.Array:
     """The loss of a target that is spread evenly over the classes."""
@@ -191,7 +191,7 @@ def _soft_cross_entropy(
     input: jax.Array,
     target: jax.Array,
     weight: jax.Array | None,
-    reduction: str,
+    reduction: str | int,
     ignore_index: int,
     label_smoothing: float,
 ) -> jax.Array:
@@ -221,7 +221,7 @@ def multi_margin_loss(
     p: int = 1,
     margin: float = 1.0,
     weight: Array | None = None,
-    reduction: str = "mean",
+    reduction: str | int = "mean",
 ) -> Array:
     """`sum_j max(0, margin - input[target] + input[j])^p / C`, j being any class but `target`.
 
@@ -267,7 +267,7 @@ def _check_rows(input: jax.Array) -> None:
 
 
 @op()
-def multilabel_margin_loss(input: Array, target: Array, reduction: str = "mean") -> Array:
+def multilabel_margin_loss(input: Array, target: Array, reduction: str | int = "mean") -> Array:
     """`sum_ij max(0, 1 - (input[target[j]] - input[i])) / C`, i being any class not in `target`.
 
     Shape:
@@ -295,7 +295,7 @@ def multilabel_margin_loss(input: Array, target: Array, reduction: str = "mean")
 
 @op()
 def multilabel_soft_margin_loss(
-    input: Array, target: Array, weight: Array | None = None, reduction: str = "mean"
+    input: Array, target: Array, weight: Array | None = None, reduction: str | int = "mean"
 ) -> Array:
     """`-(target * log(sigmoid(x)) + (1 - target) * log(sigmoid(-x)))`, its mean over classes."""
     require_kernel("log_sigmoid_cpu", input, "floating")

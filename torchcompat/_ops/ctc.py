@@ -25,7 +25,7 @@ def ctc_loss(
     input_lengths: Array,
     target_lengths: Array,
     blank: int = 0,
-    reduction: str = "mean",
+    reduction: str | int = "mean",
     zero_infinity: bool = False,
 ) -> Array:
     """`-log` of the summed probability of all alignments of each target with its input.

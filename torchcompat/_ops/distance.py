@@ -109,7 +109,7 @@ def cosine_embedding_loss(
     input2: Array,
     target: Array,
     margin: float = 0.0,
-    reduction: str = "mean",
+    reduction: str | int = "mean",
 ) -> Array:
     """`1 - cos(input1, input2)` where `target` is 1, `max(0, cos - margin)` where it is -1.
 
@@ -145,7 +145,7 @@ def triplet_margin_loss(
     p: float = 2.0,
     eps: float = 1e-6,
     swap: bool = False,
-    reduction: str = "mean",
+    reduction: str | int = "mean",
 ) -> Array:
     """`max(0, d(anchor, positive) - d(anchor, negative) + margin)`, d the `pairwise_distance`.
 
@@ -167,7 +167,7 @@ def triplet_margin_loss(
 
 @op()
 def triplet_of_distances(
-    near: Array, far: Array, crossed: Array | None, margin: float, reduction: str
+    near: Array, far: Array, crossed: Array | None, margin: float, reduction: str | int
 ) -> Array:
     """`max(0, near - far + margin)`, `far` being replaced by `crossed` where that is smaller."""
     if crossed is not None:

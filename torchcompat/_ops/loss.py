@@ -45,7 +45,9 @@ def reduced(loss: jax.Array, reduction: str | int, to: Dtype) -> jax.Array:
     return cast(loss, to)
 
 
-def _weighted(loss: jax.Array, weight: jax.Array | None, reduction: str, to: Dtype) -> jax.Array:
+def _weighted(
+    loss: jax.Array, weight: jax.Array | None, reduction: str | int, to: Dtype
+) -> jax.Array:
     """`reduced`, where a weight is given by it, and the mean is over the weights' sum."""
     if weight is None:
         return reduced(loss, reduction, to)
@@ -61,7 +63,7 @@ def hinge(x: jax.Array) -> jax.Array:
 
 @op()
 def l1_loss(
-    input: Array, target: Array, reduction: str = "mean", weight: Array | None = None
+    input: Array, target: Array, reduction: str | int = "mean", weight: Array | None = None
 ) -> Array:
     """`|input - target|`."""
     (x, y), to = operands(input, target)
@@ -70,7 +72,7 @@ def l1_loss(
 
 @op()
 def mse_loss(
-    input: Array, target: Array, reduction: str = "mean", weight: Array | None = None
+    input: Array, target: Array, reduction: str | int = "mean", weight: Array | None = None
 ) -> Array:
     """`(input - target)^2`."""
     (x, y), to = operands(input, target)
@@ -80,7 +82,7 @@ def mse_loss(
 
 @op()
 def smooth_l1_loss(
-    input: Array, target: Array, reduction: str = "mean", beta: float = 1.0
+    input: Array, target: Array, reduction: str | int = "mean", beta: float = 1.0
 ) -> Array:
     """`d^2 / (2 beta)` where `d = |input - target|` is below `beta`, else `d - beta / 2`."""
     if beta < 0:
@@ -96,7 +98,7 @@ def smooth_l1_loss(
 def huber_loss(
     input: Array,
     target: Array,
-    reduction: str = "mean",
+    reduction: str | int = "mean",
     delta: float = 1.0,
     weight: Array | None = None,
 ) -> Array:
@@ -118,7 +120,7 @@ def _huber(distance: jax.Array, bend: float) -> jax.Array:
 
 @op()
 def binary_cross_entropy(
-    input: Array, target: Array, weight: Array | None = None, reduction: str = "mean"
+    input: Array, target: Array, weight: Array | None = None, reduction: str | int = "mean"
 ) -> Array:
     """`-(target * log(input) + (1 - target) * log(1 - input))`, logarithms no lower than -100."""
     require_kernel("binary_cross_entropy", input, "floating")
@@ -152,7 +154,7 @@ def binary_cross_entropy_with_logits(
     target: Array,
     weight: Array | None = None,
     pos_weight: Array | None = None,
-    reduction: str = "mean",
+    reduction: str | int = "mean",
 ) -> Array:
     """`binary_cross_entropy(sigmoid(input), target)` without overflow.
 
@@ -180,7 +182,7 @@ def binary_cross_entropy_with_logits(
 
 @op("torch")
 def kl_div(
-    input: Array, target: Array, reduction: str = "mean", *, log_target: bool = False
+    input: Array, target: Array, reduction: str | int = "mean", *, log_target: bool = False
 ) -> Array:
     """`target * (log(target) - input)`, `input` being a logarithm already.
 
@@ -209,7 +211,7 @@ def poisson_nll_loss(
     log_input: bool,
     full: bool,
     eps: float,
-    reduction: str,
+    reduction: str | int,
 ) -> Array:
     """`exp(input) - target * input`, or with `log_input` false `input - target * log(input + eps)`.
 
@@ -227,7 +229,7 @@ def poisson_nll_loss(
 
 @op()
 def gaussian_nll_loss(
-    input: Array, target: Array, var: Array, full: bool, eps: float, reduction: str
+    input: Array, target: Array, var: Array, full: bool, eps: float, reduction: str | int
 ) -> Array:
     """`(log(var) + (input - target)^2 / var) / 2`, `var` no lower than `eps`.
 
@@ -244,7 +246,7 @@ def gaussian_nll_loss(
 
 
 @op()
-def soft_margin_loss(input: Array, target: Array, reduction: str = "mean") -> Array:
+def soft_margin_loss(input: Array, target: Array, reduction: str | int = "mean") -> Array:
     """`log(1 + exp(-target * input))`."""
     check_broadcast(input, target)
     if not dtype_of(input).is_floating_point:
@@ -258,7 +260,7 @@ def soft_margin_loss(input: Array, target: Array, reduction: str = "mean") -> Ar
 
 @op("torch")
 def hinge_embedding_loss(
-    input: Array, target: Array, margin: float = 1.0, reduction: str = "mean"
+    input: Array, target: Array, margin: float = 1.0, reduction: str | int = "mean"
 ) -> Array:
     """`input` where `target` is 1, `max(0, margin - input)` where it is -1."""
     check_broadcast(target, input)
@@ -269,7 +271,7 @@ def hinge_embedding_loss(
 
 @op("torch")
 def margin_ranking_loss(
-    input1: Array, input2: Array, target: Array, margin: float = 0.0, reduction: str = "mean"
+    input1: Array, input2: Array, target: Array, margin: float = 0.0, reduction: str | int = "mean"
 ) -> Array:
     """`max(0, -target * (input1 - input2) + margin)`."""
     (a, b, y), kind = operands(input1, input2, target)

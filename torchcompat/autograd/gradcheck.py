@@ -71,7 +71,11 @@ class _Check:
     def __init__(self, func: Callable, inputs: tuple, eps: float) -> None:
         self.func, self.inputs, self.eps = func, inputs, eps
         self.moving = [i for i, x in enumerate(inputs) if _differentiable(x) and x.requires_grad]
-        self.outputs = self.outs(func(*inputs))
+        self.renew()
+
+    def renew(self) -> None:
+        """Runs the function anew: outputs that are views end where their input is moved."""
+        self.outputs = self.outs(self.func(*self.inputs))
 
     def outs(self, found: Any) -> list[Tensor]:
         return [x for x in _listed(found) if _differentiable(x)]
@@ -238,6 +242,7 @@ def _parts(out: Tensor) -> list[tuple[bool, complex]]:
 
 def _check_slow(check: _Check, atol: float, rtol: float) -> None:
     numerical = {place: check.numerical(place) for place in check.moving}
+    check.renew()
     for number, out in enumerate(check.outputs):
         if not out.requires_grad:
             continue
@@ -279,6 +284,7 @@ def _check_fast(check: _Check, atol: float, rtol: float) -> None:
         x = np.asarray(check.inputs[place].detach())
         direction = _unit(rng, x.shape, x.dtype)
         slopes = check.difference(place, direction)
+        check.renew()
         for number, (out, slope) in enumerate(zip(check.outputs, slopes)):
             if not out.requires_grad:
                 continue

@@ -24,7 +24,8 @@ class Snapshot:
 
     def _remember(self, tensor: Tensor) -> None:
         cell = tensor._cell
-        self.tensors.append((tensor, cell, tensor._layout, tensor._requires_grad))
+        ahead = tensor.__dict__.get("_version_ahead", 0)
+        self.tensors.append((tensor, cell, tensor._layout, tensor._requires_grad, ahead))
         self.cells.append((cell.root, cell.root.value, cell.root.version))
 
     def restore(self) -> None:
@@ -33,10 +34,11 @@ class Snapshot:
             if not _same(home, members):
                 home.clear()
                 home.update(members)
-        for tensor, cell, layout, requires_grad in self.tensors:
+        for tensor, cell, layout, requires_grad, ahead in self.tensors:
             if tensor._cell is not cell or tensor._layout != layout:
                 tensor._cell, tensor._layout = cell, layout
                 tensor._seen = None
+                tensor.__dict__["_version_ahead"] = ahead
                 epoch.advance()
             tensor._requires_grad = requires_grad
         for cell, value, version in self.cells:
