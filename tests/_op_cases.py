@@ -15,6 +15,7 @@ import torch
 from torch.testing._internal.common_methods_invocations import op_db
 
 import torchcompat
+from tests import _programs
 from tests._exact import Exact, accept
 from tests._exact import leaves as _leaves
 from tests._parity import assert_close, to_ours
@@ -160,6 +161,7 @@ def check(entry: Any, dtype: torch.dtype, count: int, gradients: bool = True) ->
         what = f"{entry.name} {dtype} sample {seen}: {sample.summary()}"
         check_sample(entry.op, ours, sample, differentiable, what)
         seen += 1
+        _programs.forget()
     return seen
 
 

@@ -3,7 +3,6 @@
 Workers of pytest-xdist must collect the same tests, also where a module draws its cases on import.
 """
 
-import gc
 import importlib.util
 import os
 import random
@@ -11,12 +10,11 @@ import random
 # Read when torch is imported: a worker has one core, where torch's threads would wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import jax
 import numpy as np
 import pytest
 
 import torchcompat
-from tests import _record
+from tests import _programs, _record
 
 # Absent on the oldest JAX and Flax, where only the tests that need no torch run.
 HAS_TORCH = importlib.util.find_spec("torch") is not None
@@ -39,27 +37,11 @@ def same_start():
     seed()
 
 
-# Programs compiled since they were last forgotten. Each holds several memory maps, of which Linux gives
-# a process 65,530: the compiler crashes where they run out.
-_programs = [0]
-_MOST_PROGRAMS = 3000
-
-
-def _count_program(event: str, duration: float, **kwargs) -> None:
-    _programs[0] += event.endswith("backend_compile_duration")
-
-
-jax.monitoring.register_event_duration_secs_listener(_count_program)
-
-
 @pytest.fixture(autouse=True)
 def forget_programs(request):
     """Compiled programs of whole models, and too many of others, are given back."""
     yield
-    if request.path.name.startswith("test_ported_") or _programs[0] > _MOST_PROGRAMS:
-        jax.clear_caches()
-        gc.collect()
-        _programs[0] = 0
+    _programs.forget(0 if request.path.name.startswith("test_ported_") else _programs.MOST)
 
 
 @pytest.hookimpl(wrapper=True)
