@@ -100,14 +100,6 @@ class ContinuousBernoulli(ExponentialFamily):
         exact = cut * (cut - 1) / (1 - 2 * cut).pow(2) + 1 / (torch.log1p(-cut) - cut.log()).pow(2)
         return torch.where(self._apart(), exact, 1 / 12 - (1 / 15 - 128 / 945 * x) * x)
 
-    @property
-    def stddev(self) -> Any:
-        return self.variance.sqrt()
-
-    def sample(self, sample_shape: Any = ()) -> Any:
-        with torch.no_grad():
-            return self.rsample(sample_shape)
-
     def rsample(self, sample_shape: Any = ()) -> Any:
         shape = self._extended_shape(sample_shape)
         return self.icdf(torch.rand(shape, dtype=self.probs.dtype, device=self.probs.device))
