@@ -55,7 +55,12 @@ _VIEWS = [
     ("view_as_complex",),
     ("real",),
     ("imag",),
+    ("conj",),
+    ("neg_view",),
+    ("resolve_conj",),
+    ("resolve_neg",),
     ("mT",),
+    ("mH",),
     ("data",),
     ("detach",),
     ("clone",),
@@ -190,7 +195,8 @@ _SPECIAL_VIEWS = {
     "as_strided": lambda library, x, layout: x.as_strided(*layout),
     "view_as_real": lambda library, x: library.view_as_real(x),
     "view_as_complex": lambda library, x: library.view_as_complex(x.unflatten(-1, (-1, 2))),
-    **{n: lambda library, x, n=n: getattr(x, n) for n in ("real", "imag", "mT", "data")},
+    "neg_view": lambda library, x: library._neg_view(x),
+    **{n: lambda library, x, n=n: getattr(x, n) for n in ("real", "imag", "mT", "mH", "data")},
 }
 # Steps whose last argument picks another of the tensors.
 _OF_TWO = ("copy_", "add_tensor", "out", "set_tensor", "set_", "set_data")

@@ -118,6 +118,19 @@ def write_through_view(torch):
     return x.grad, base, base.requires_grad, view.requires_grad
 
 
+def write_through_readings(torch):
+    x = leaf(torch, 1, 2)
+    base = torch.complex(x, 3 * x) * 1
+    base.conj().mul_(2 + 1j)
+    base.imag.mul_(x)
+    torch.view_as_real(base)[1].add_(x)
+    base.conj().imag.mul_(x)
+    last = base.conj()
+    base.mul_(1j)
+    (last * (2 - 3j)).real.sum().backward()
+    return x.grad, base.real, last.imag.tolist()
+
+
 def view_of_written_base(torch):
     x = leaf(torch, 1, 2)
     base = torch.zeros(2, 2)
@@ -269,6 +282,7 @@ SCENARIOS = [
     hook_on_leaf,
     in_place_chain,
     write_through_view,
+    write_through_readings,
     view_of_written_base,
     setitem,
     no_grad_cuts,

@@ -172,6 +172,22 @@ def test_pickle_and_copy(name):
         assert other.last_epoch == s.last_epoch + 1
 
 
+def test_old_one_cycle_checkpoints_hold_their_function():
+    def rates(t):
+        optimizer, schedule = made(t, "OneCycleLR")
+        del schedule._anneal_func_type
+        old = {
+            **schedule.state_dict(),
+            "anneal_func": t.optim.lr_scheduler.OneCycleLR._annealing_cos,
+        }
+        schedule.load_state_dict(old)
+        optimizer.step()
+        schedule.step()
+        return schedule.get_last_lr()
+
+    assert rates(torchcompat) == pytest.approx(rates(torch), rel=1e-12)
+
+
 def _errors(t):
     L, swa = t.optim.lr_scheduler, t.optim.swa_utils
     p = t.nn.Parameter(t.ones(2))

@@ -297,7 +297,7 @@ def _form(gradients: list[Tensor | None], cells: list) -> tuple:
 
 def _freed() -> Node:
     """The graph of a result that the call has already gone backward through."""
-    node = Node(_FREED, [], [], [])
+    node = Node(_FREED, [], [], [], [])
     node.leaves = None
     return node
 

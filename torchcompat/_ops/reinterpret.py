@@ -35,6 +35,25 @@ def view_as_complex(input: Array) -> Array:
     return lax.complex(input[..., 0], input[..., 1])
 
 
+# How a storage is seen: as elements of a type, as conjugates ("conj") or with the other sign ("neg").
+How = np.dtype | str
+
+
+def seen(storage: jax.Array, how: How) -> jax.Array:
+    """A storage's values as they are seen."""
+    if isinstance(how, str):
+        return jnp.conj(storage) if how == "conj" else -storage
+    return reinterpreted(storage.reshape(-1), how)
+
+
+def put_back(storage: jax.Array, value: jax.Array, how: How) -> jax.Array:
+    """The storage after `value` was written to what is seen of it."""
+    if isinstance(how, str):
+        return seen(value, how)
+    flat = reinterpreted(value, storage.dtype)
+    return storage.reshape(-1).at[: flat.size].set(flat).reshape(storage.shape)
+
+
 def reinterpreted(flat: jax.Array, to: np.dtype) -> jax.Array:
     """A flat array's bytes as elements of another type; bytes that fill no element are dropped."""
     if flat.dtype == to:

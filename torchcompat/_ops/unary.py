@@ -236,7 +236,13 @@ def conj_physical(input: Array) -> Array:
     return jnp.conj(input)
 
 
-@op("torch", "method")
+@op()
 def conj(input: Array) -> Array:
-    """The complex conjugate. torch returns a lazy view of it; this is a tensor of its own."""
+    """The complex conjugate."""
     return jnp.conj(input)
+
+
+@op()
+def neg_view(input: Array) -> Array:
+    """The numbers with the other sign."""
+    return -input

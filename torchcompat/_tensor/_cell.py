@@ -62,22 +62,26 @@ def traced_here(result: Any, source: Any) -> bool:
 class DerivedCell(Cell):
     """A storage that is another's under some reading of it: writes go to that other one.
 
-    Attributes:
-        root: the storage itself.
+    Args:
+        source: the other storage, which may be a derived one itself.
     """
 
-    __slots__ = ("root", "_cache", "_seen")
+    __slots__ = ("source", "_cache", "_seen")
 
-    def __init__(self, root: Cell) -> None:
-        self.root = root
+    def __init__(self, source: Cell) -> None:
+        self.source = source
         self._cache = self._seen = None
+
+    @property
+    def root(self) -> Cell:
+        return self.source.root
 
     def _derived(self, held: Any) -> Any:
         raise NotImplementedError
 
     @property
     def value(self) -> Any:
-        held = self.root.value
+        held = self.source.value
         if self._seen is not held:
             derived = self._derived(held)
             if traced_here(derived, held):
@@ -87,30 +91,30 @@ class DerivedCell(Cell):
 
     @property
     def version(self) -> int:
-        return self.root.version
+        return self.source.version
 
     @version.setter
     def version(self, value: int) -> None:
-        self.root.version = value
+        self.source.version = value
 
     @property
     def unseen(self) -> int:
-        return self.root.unseen
+        return self.source.unseen
 
     @unseen.setter
     def unseen(self, value: int) -> None:
-        self.root.unseen = value
+        self.source.unseen = value
 
     @property
     def inference(self) -> bool:
-        return self.root.inference
+        return self.source.inference
 
     @property
     def serial(self) -> int:
-        return self.root.serial
+        return self.source.serial
 
     def write(self, value: Any) -> None:
-        self.root.write(value)
+        self.source.write(value)
 
 
 class DetachedCell(DerivedCell):

@@ -17,6 +17,10 @@ from torchcompat._tensor._tensor import Tensor, blank, from_cell
 
 def copy_cell(cell: Cell, memo: dict) -> Cell:
     """A storage of its own with the same values; one copy of each storage for one `memo`."""
+    if isinstance(cell, BitCell):
+        if isinstance(cell.how, str):  # as in torch, a conjugate's copy is no view of a copy
+            return Cell(cell.value)
+        return BitCell(copy_cell(cell.source, memo), cell.how)
     root = cell.root
     copied = memo.get(id(root))
     if copied is None:
@@ -25,7 +29,7 @@ def copy_cell(cell: Cell, memo: dict) -> Cell:
             with jax.enable_x64(True):
                 value = jnp.copy(value)
         copied = memo[id(root)] = Cell(value)
-    return BitCell(copied, cell.kind) if isinstance(cell, BitCell) else copied
+    return copied
 
 
 def _deepcopy(self: Tensor, memo: dict) -> Tensor:
@@ -99,7 +103,7 @@ def _reduce(self: Tensor, protocol: Any) -> tuple:
 
 
 def _reduce_bits(self: BitCell) -> tuple:
-    return BitCell, (self.root, self.kind)
+    return BitCell, (self.source, self.how)
 
 
 Cell.__reduce__ = _reduce_cell  # type: ignore[method-assign]

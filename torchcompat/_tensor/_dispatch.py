@@ -47,7 +47,7 @@ def call(row: Row, args: tuple) -> Any:
             row.check(*map(_seen_by_check, args))
         except (AttributeError, TypeError) as error:
             return _refused(row, args, error)
-    arrays, static, tensors, given = _bind(row, args)
+    arrays, static, tensors, places, given = _bind(row, args)
     key = (*static, *map(type, static))
     try:
         function = row.jitted.get(key)
@@ -68,21 +68,26 @@ def call(row: Row, args: tuple) -> Any:
         row.verify(*map(_seen_by_check, args))
     if tensors is None and given:
         return out if row.returns is None else _named(row)(*out)
-    return _wrap(row, out, args, arrays, static, tensors)
+    return _wrap(row, out, args, arrays, static, tensors, places)
 
 
-def _bind(row: Row, args: tuple) -> tuple[list, list, list[Tensor] | None, bool]:
-    """The arguments sorted: traced arrays, static values, the Tensors among them, "bare arrays came"."""
+def _bind(row: Row, args: tuple) -> tuple[list, list, list[Tensor] | None, list[int], bool]:
+    """The arguments sorted: traced arrays, static values, the Tensors among them, "bare arrays came".
+
+    With the Tensors come their places among the traced arrays, sequences counted through.
+    """
     arrays: list[Any] = []
     static: list[Any] = []
     tensors: list[Tensor] | None = None
-    given = False
+    places: list[int] = []
+    given, ahead = False, 0
     for kind, x in zip(row.kinds, args):
         if kind is TRACED:
             if isinstance(x, Tensor):
                 if tensors is None:
                     tensors = []
                 tensors.append(x)
+                places.append(len(arrays) + ahead)
                 x = x._read()
             elif x is not None and type(x) not in _NUMBERS:
                 if isinstance(x, _SCALARS):
@@ -94,12 +99,14 @@ def _bind(row: Row, args: tuple) -> tuple[list, list, list[Tensor] | None, bool]
             static.append(_freeze(x) if type(x) in _UNFROZEN or isinstance(x, Tensor) else x)
         elif kind is LIST or kind is MIXED:
             x = _listed(row, args, x) if kind is LIST else tuple(x)
-            for one in x:
+            for place, one in enumerate(x, len(arrays) + ahead):
                 if isinstance(one, Tensor):
                     tensors = tensors or []
                     tensors.append(one)
+                    places.append(place)
                 elif one is not None:
                     given = True
+            ahead += len(x) - 1
             arrays.append(tuple(map(as_array, x)))
         elif type(x) in _NUMBERS or x is None:
             static.append(x)
@@ -110,10 +117,11 @@ def _bind(row: Row, args: tuple) -> tuple[list, list, list[Tensor] | None, bool]
             if isinstance(x, Tensor):
                 tensors = tensors or []
                 tensors.append(x)
+                places.append(len(arrays) + ahead)
             else:
                 given = True
             arrays.append(as_array(x))
-    return arrays, static, tensors, given
+    return arrays, static, tensors, places, given
 
 
 def _plain(x: Any) -> Any:
@@ -320,12 +328,14 @@ def _bad_argument(row: Row, args: tuple) -> TypeError | None:
     return None
 
 
-def _wrap(row: Row, out: Any, args: tuple, arrays: list, static: list, tensors: Any) -> Any:
+def _wrap(
+    row: Row, out: Any, args: tuple, arrays: list, static: list, tensors: Any, places: list[int]
+) -> Any:
     node = None
     if tensors is not None and row.differentiable and state.grad_enabled:
         for t in tensors:
             if t._requires_grad or (t._graph_version is not None and t.requires_grad):
-                node = Node(row, arrays, static, tensors)
+                node = Node(row, arrays, static, tensors, places)
                 break
     if isinstance(out, (tuple, list)):
         wrapped = [_box(one, node, i) for i, one in enumerate(out)]
@@ -381,8 +391,8 @@ def recorded_view(row: Row, args: tuple) -> Node:
     """The node of a view op, which needs no values to be differentiated."""
     source = args[0]
     shape = _META(tuple(source.shape), source._cell.value.dtype)
-    arrays, static, _, _ = _bind(row, (shape, *args[1:]))
-    return Node(row, arrays, static, [source])
+    arrays, static, *_ = _bind(row, (shape, *args[1:]))
+    return Node(row, arrays, static, [source], [0])
 
 
 def viewed(

@@ -7,6 +7,7 @@ is one more op with a row of its own.
 
 from __future__ import annotations
 
+import functools
 import heapq
 import itertools
 import operator
@@ -305,7 +306,12 @@ def _one(shape: Size, kind: _dtype.dtype) -> Tensor:
             f"grad can be implicitly created only for real scalar outputs but got {kind}"
         )
     with _enable_x64(True):
-        return wrap(jnp.ones(shape, kind.numpy))
+        return wrap(_ones(shape, kind.numpy))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _ones(shape: tuple, kind: Any) -> jax.Array:
+    return jnp.ones(shape, kind)
 
 
 def roots(outputs: Sequence[Any], gradients: Sequence[Any]) -> list[Root]:

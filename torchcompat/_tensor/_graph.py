@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +12,7 @@ import jax
 from jax import numpy as jnp
 
 from torchcompat import _strided
+from torchcompat._ops import reinterpret
 from torchcompat._ops._registry import STATIC, TRACED, Row
 from torchcompat._tensor import _saving
 from torchcompat._tensor._marks import form, marked, returned_as_is, same_storage
@@ -46,31 +49,35 @@ def _unfold_base(base: jax.Array, frame: tuple | None) -> jax.Array:
     return _strided.write(jnp.zeros(total, base.dtype), base, layout)
 
 
-def _alias_of_base(base: jax.Array, frame: tuple | None, layout: Any) -> jax.Array:
-    """An alias as a function of its base."""
-    return _strided.read(_unfold_base(base, frame), layout)
+def _alias_of_base(base: jax.Array, frame: tuple | None, steps: tuple, layout: Any) -> jax.Array:
+    """An alias as a function of its base; `steps` are how its storage is seen."""
+    storage = functools.reduce(reinterpret.seen, steps, _unfold_base(base, frame))
+    return _strided.read(storage, layout)
 
 
 def _base_with_alias(
-    base: jax.Array, value: jax.Array, frame: tuple | None, layout: Any
+    base: jax.Array, value: jax.Array, frame: tuple | None, steps: tuple, layout: Any
 ) -> jax.Array:
     """A base after a write through an alias."""
-    storage = _strided.write(_unfold_base(base, frame), value, layout)
+    *below, top = itertools.accumulate(steps, reinterpret.seen, initial=_unfold_base(base, frame))
+    storage = _strided.write(top, value, layout)
+    for under, how in zip(reversed(below), reversed(steps)):
+        storage = reinterpret.put_back(under, storage, how)
     return storage if frame is None else _strided.read(storage, frame[1])
 
 
 _ALIAS = Row(
     name="alias_of_base",
     fn=_alias_of_base,
-    names=("base", "frame", "layout"),
-    kinds=(TRACED, STATIC, STATIC),
+    names=("base", "frame", "steps", "layout"),
+    kinds=(TRACED, STATIC, STATIC, STATIC),
     grad_name="AsStridedBackward0",
 )
 _SCATTER = Row(
     name="base_with_alias",
     fn=_base_with_alias,
-    names=("base", "value", "frame", "layout"),
-    kinds=(TRACED, TRACED, STATIC, STATIC),
+    names=("base", "value", "frame", "steps", "layout"),
+    kinds=(TRACED, TRACED, STATIC, STATIC, STATIC),
     grad_name="torch::autograd::CopySlices",
 )
 
@@ -88,7 +95,7 @@ def renew(view: Tensor) -> None:
     view._graph_version = version
     if base._requires_grad:
         before = view._grad_fn, view._output_nr
-        node = Node(_ALIAS, [form(base)], _within(view, base), [base])
+        node = Node(_ALIAS, [form(base)], _within(view, base), [base], [0])
         node.made(view, 0, tuple(view.shape), base._cell.value.dtype)
         move_keeper(view, *before)
 
@@ -112,18 +119,28 @@ def closed_view(view: Tensor, what: str) -> str:
 
 
 def _within(view: Tensor, base: Tensor) -> list:
-    """The base's frame in its storage (None where it is the whole, in order) and the view's layout.
+    """Where a view lies in its base.
+
+    Returns:
+        The base's frame in its storage (None where it is the whole, in order), how the view sees that
+        storage, and the view's layout.
 
     Raises:
-        NotImplementedError: the view is of another type than the base.
+        NotImplementedError: the base itself is seen under another type.
     """
-    if view._cell is not base._cell:
-        raise NotImplementedError(
-            "in-place write through a view under another dtype of a tensor that requires grad"
-        )
+    steps: list[reinterpret.How] = []
+    cell: Any = view._cell
+    while cell is not base._cell:
+        if not hasattr(cell, "how"):
+            raise NotImplementedError(
+                "in-place write through a view of a tensor that requires grad and is itself a view "
+                "under another dtype"
+            )
+        steps.insert(0, cell.how)
+        cell = cell.source
     total = math.prod(base._cell.value.shape)
     frame = None if base._layout is None else (total, base._layout)
-    return [frame, view._layout_now()]
+    return [frame, tuple(steps), view._layout_now()]
 
 
 Tensor._renew = renew
@@ -143,7 +160,7 @@ def writing(target: Tensor, result: Tensor) -> Callable[[], None]:
 
         return take_over
     place = _within(target, base)
-    node = Node(_SCATTER, [form(base), form(result)], place, [base, result])
+    node = Node(_SCATTER, [form(base), form(result)], place, [base, result], [0, 1])
 
     def scatter() -> None:
         before = base._grad_fn, base._output_nr

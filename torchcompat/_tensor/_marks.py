@@ -83,7 +83,8 @@ def marked(tensors: list[Tensor]) -> tuple[list[Tensor], Mark | None]:
     traced = any(isinstance(t._cell.value, jax.core.Tracer) for t in tensors)
     if not (recording or (traced and state.capture is None)):
         return tensors, None
-    node = Node(_MARK, [tuple(map(form, tensors))], [], tensors) if recording else None
+    forms, places = [tuple(map(form, tensors))], [*range(len(tensors))]
+    node = Node(_MARK, forms, [], tensors, places) if recording else None
     mark = Mark(node)
     if traced:
         aliases = list(map(wrap, mark.through_jax([t._read() for t in tensors])))

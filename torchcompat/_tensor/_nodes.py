@@ -12,7 +12,6 @@ import jax
 from torchcompat import _dtype
 from torchcompat._ops._registry import Row
 from torchcompat._tensor import _grads, _saving
-from torchcompat._tensor._cell import traced_here
 from torchcompat._tensor._state import sequence, state
 from torchcompat._tensor._tensor import Size, Tensor, wrap
 from torchcompat.utils.hooks import RemovableHandle
@@ -140,6 +139,7 @@ class Node(GraphNode):
             the shape and type of its source (`jax.ShapeDtypeStruct`).
         static: its static arguments.
         inputs: the Tensors among its arguments, in order.
+        positions: for each of those its place in `arrays`, sequences counted through.
 
     Attributes:
         leaves: `arrays` without nesting; None once they are freed. Where the derivative does not
@@ -158,8 +158,7 @@ class Node(GraphNode):
     def __new__(cls, row: Row, arrays: list, *args: Any) -> Node:
         name = row.grad_name
         if not isinstance(name, str):
-            flat = jax.tree.leaves(arrays, is_leaf=lambda x: x is None)
-            name = name(*(getattr(x, "ndim", 0) for x in flat))
+            name = name(*(getattr(x, "ndim", 0) for x in _flattened(arrays)[0]))
         return object.__new__(_kinds.get(name) or _kind(name))
 
     def __init__(
@@ -168,19 +167,15 @@ class Node(GraphNode):
         arrays: list,
         static: list,
         inputs: list[Tensor],
-        positions: list[int] | None = None,
+        positions: list[int],
     ) -> None:
         self.serial = sequence()
         self.extra = None
         self.row, self.static = row, static
-        self.structure = None
-        self.leaves: list | None = arrays
-        for x in arrays:
-            if type(x) is tuple or type(x) is list:
-                self.leaves, self.structure = jax.tree.flatten(arrays, is_leaf=_is_none)
-                break
+        self.leaves: list | None
+        self.leaves, self.structure = _flattened(arrays)
         self.edges = [edge_of(t) for t in inputs]
-        self.positions = _positions(self.leaves, inputs) if positions is None else positions
+        self.positions = positions
         if None in self.edges:
             self._leave_out_indices()
         if row.name in _BOXES_NUMBERS and len(self.edges) == 1:
@@ -197,12 +192,13 @@ class Node(GraphNode):
 
     def _leave_out_indices(self) -> None:
         leaves: Any = self.leaves
-        found = [
-            (edge, position)
+        left_out = [
+            i
             for i, (edge, position) in enumerate(zip(self.edges, self.positions))
-            if edge is not None or leaves[position].dtype.kind not in ("biu" if i else "b")
+            if edge is None and leaves[position].dtype.kind in ("biu" if i else "b")
         ]
-        self.edges, self.positions = ([one[k] for one in found] for k in (0, 1))
+        for i in reversed(left_out):
+            del self.edges[i], self.positions[i]
 
     def saved(self) -> list[Any]:
         """The leaves, with Tensors that continue the graph where an input needs a gradient."""
@@ -259,30 +255,16 @@ _TITLES = {
 }
 
 
+def _flattened(arrays: list) -> tuple[list, Any]:
+    """Traced arguments without nesting, and how they nest; None if they do not."""
+    for x in arrays:
+        if type(x) is tuple or type(x) is list:
+            return jax.tree.flatten(arrays, is_leaf=_is_none)
+    return arrays, None
+
+
 def _is_none(x: Any) -> bool:
     return x is None
-
-
-def _positions(leaves: list, inputs: list[Tensor]) -> list[int]:
-    """Where each Tensor's array stands among the leaves; both are in argument order."""
-    positions, at = [], 0
-    for tensor in inputs:
-        if isinstance(leaves[at], jax.ShapeDtypeStruct):
-            positions.append(at)
-            at += 1
-            continue
-        value = tensor._read()
-        unkept = traced_here(value, tensor._cell.root.value)
-        while leaves[at] is not value and not (unkept and _alike(leaves[at], value)):
-            at += 1
-        positions.append(at)
-        at += 1
-    return positions
-
-
-def _alike(leaf: Any, value: Any) -> bool:
-    """For an alias of a storage from outside of a trace: each reading of it is another tracer."""
-    return isinstance(leaf, jax.core.Tracer) and leaf.aval == value.aval
 
 
 def run_hook(hook: Callable, *args: Any) -> Any:
@@ -331,14 +313,15 @@ class Accumulate(GraphNode):
 
 
 Accumulate.__name__ = "AccumulateGrad"
-_accumulators: weakref.WeakValueDictionary[int, Accumulate] = weakref.WeakValueDictionary()
 
 
 def accumulator(leaf: Tensor) -> Accumulate:
     """The one node that stands for a leaf as long as a graph or a hook holds it."""
-    found = _accumulators.get(id(leaf))
+    end = leaf._end
+    found = None if end is None else end()
     if found is None or found.variable is not leaf:
-        found = _accumulators[id(leaf)] = Accumulate(leaf)
+        found = Accumulate(leaf)
+        leaf._end = weakref.ref(found)
     return found
 
 

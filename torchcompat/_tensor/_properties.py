@@ -12,6 +12,7 @@ import numpy as np
 from torchcompat import _dtype, _memory_format
 from torchcompat._ops._common import wrap_dim
 from torchcompat._tensor import ops
+from torchcompat._tensor._bits import turned
 from torchcompat._tensor._dispatch import ARRAYS
 from torchcompat._tensor._place import put
 from torchcompat._tensor._tensor import Tensor, alias, wrap
@@ -75,7 +76,7 @@ _NEVER = (
 )
 for _name in _NEVER:
     setattr(Tensor, _name, property(lambda self: False, doc="Always false."))
-for _name in ("is_conj", "is_neg", "is_pinned", "is_shared", "is_distributed"):
+for _name in ("is_pinned", "is_shared", "is_distributed"):
     setattr(Tensor, _name, lambda self: False)
 
 
@@ -197,6 +198,17 @@ def tolist(self: Tensor) -> Any:
     return _host(self).tolist()
 
 
+def refuse_turned(tensor: Tensor) -> None:
+    """Raises torch's error for NumPy's access to a tensor that is seen as conjugates or negated."""
+    how = turned(tensor)
+    if how:
+        name = "conjugate" if how == "conj" else "negative"
+        raise RuntimeError(
+            f"Can't call numpy() on Tensor that has {name} bit set. Use tensor.resolve_{how}().numpy() "
+            "instead."
+        )
+
+
 def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
     """The values as a NumPy array that cannot be written to (JAX arrays never change).
 
@@ -212,6 +224,8 @@ def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
         raise RuntimeError(
             "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
         )
+    if not force:
+        refuse_turned(self)
     if self.dtype.numpy.kind == "V":
         raise TypeError(f"Got unsupported ScalarType {_dtype.scalar_name(self.dtype)}")
     return _host(self)

@@ -85,6 +85,7 @@ class Tensor(metaclass=_Open):
 
     A tensor is a `Cell` (the storage, shared by all its aliases) and a layout over it (None when the
     tensor is the whole storage in order). Reading an alias whose storage changed re-reads it.
+    Of a leaf, `_end` is a weak reference to the node that stands for it in the recorded graph.
     """
 
     __slots__ = (
@@ -98,6 +99,7 @@ class Tensor(metaclass=_Open):
         "_output_nr",
         "_is_view_of",
         "_graph_version",
+        "_end",
         "__dict__",
         "__weakref__",
     )
@@ -111,6 +113,7 @@ class Tensor(metaclass=_Open):
     _output_nr: int
     _is_view_of: Tensor | None
     _graph_version: int | None
+    _end: Any
     _cache: Any
     _seen: Any
     # Made by `.data`: autograd does not see the writes through it.
@@ -366,6 +369,8 @@ class Tensor(metaclass=_Open):
         return array.copy() if copy else array
 
     def __dlpack__(self, **kwargs: Any) -> Any:
+        if getattr(self._cell, "how", None) == "conj":
+            raise BufferError("Can't export tensors with the conjugate bit set")
         return self._read().__dlpack__(**kwargs)
 
     def __dlpack_device__(self) -> tuple:
@@ -385,7 +390,7 @@ def blank(kind: type = Tensor) -> Any:
     self._layout = None
     self._requires_grad = False
     self._grad = self._grad_fn = self._cache = self._seen = self._is_view_of = None
-    self._graph_version = None
+    self._graph_version = self._end = None
     self._output_nr = 0
     if kind is not Tensor:
         for tell in on_subclass:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from torchcompat._tensor import ops
-from torchcompat._tensor._dispatch import lifted, method
+from torchcompat._tensor._dispatch import lifted
 from torchcompat._tensor._faces import into
 from torchcompat._tensor._tensor import Tensor
 
@@ -37,7 +37,7 @@ _VIEWS: dict[str, Callable] = {
     "view_as_complex": lambda x: ops.view_as_complex(x),
     "view_as_real": lambda x: ops.view_as_real(x),
 }
-__all__ = [f"{name}_copy" for name in _VIEWS] + ["is_conj", "is_neg", "resolve_conj", "resolve_neg"]
+__all__ = [f"{name}_copy" for name in _VIEWS]
 
 
 def sliced(
@@ -73,27 +73,3 @@ def _twin(name: str, view: Callable) -> Callable:
 
 for _name, _view in _VIEWS.items():
     globals()[f"{_name}_copy"] = _twin(_name, _view)
-
-
-@method
-def resolve_conj(input: Tensor) -> Tensor:
-    """The tensor itself: a conjugate is computed at once."""
-    return input
-
-
-@method
-def resolve_neg(input: Tensor) -> Tensor:
-    """The tensor itself: a negation is computed at once."""
-    return input
-
-
-@lifted
-def is_conj(input: Tensor) -> bool:
-    """False: a conjugate is computed at once."""
-    return False
-
-
-@lifted
-def is_neg(input: Tensor) -> bool:
-    """False: a negation is computed at once."""
-    return False
