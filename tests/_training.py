@@ -34,8 +34,8 @@ OPTIMIZERS: dict[str, dict[str, Any]] = {
 }
 # optimizer -> why it runs in float64: its curve is not continuous in the last digits
 WIDE = {"LBFGS": "a line search takes another way when a comparison turns out otherwise"}
-# optimizer -> why it is not compiled
-NOT_COMPILED = {"LBFGS": "what it does next depends on values"}
+# optimizer -> why its step is no one program
+IN_PARTS = {"LBFGS": "what it does next depends on values"}
 
 
 def network(library: Any) -> Any:

@@ -367,3 +367,45 @@ def test_error_leaves_gradients_alone():
     with pytest.raises(RuntimeError, match="grad can be implicitly created only for scalar"):
         torch.compile(step)(data()[0])
     assert all(p.grad is g for p, g in zip(model.parameters(), before))
+
+
+def test_backward_of_a_compiled_model_is_compiled_once(caplog):
+    model = net()
+    compiled = torch.compile(model)
+    for number, x in enumerate(data(4)):
+        if number == 2:
+            with caplog.at_level("DEBUG", "jax"), jax.log_compiles():
+                compiled(x).square().sum().backward()
+            assert not [r for r in caplog.records if "Compiling" in r.getMessage()]
+        else:
+            compiled(x).square().sum().backward()
+    twin = net()
+    for x in data(4):
+        twin(x).square().sum().backward()
+    for got, want in zip(model.parameters(), twin.parameters()):
+        np.testing.assert_allclose(plain(got.grad), plain(want.grad), rtol=1e-5, atol=1e-6)
+
+
+def test_results_of_a_compiled_model_go_on_in_the_graph_one_by_one():
+    """Some results unused, an integer one, a graph gone through twice, and second derivatives."""
+
+    def parts(w):
+        return w * w * w, w.argsort(), w.exp(), w.detach() + 1
+
+    w = torch.tensor([1.0, -2.0, 0.5], requires_grad=True)
+    cube, order, _, cut = torch.compile(parts)(w)
+    assert not order.requires_grad and not cut.requires_grad
+    for _ in range(2):
+        (slope,) = torch.autograd.grad(cube.sum(), w, retain_graph=True)
+        np.testing.assert_allclose(plain(slope), 3 * plain(w) ** 2, rtol=1e-6)
+    (slope,) = torch.autograd.grad(cube.sum(), w, create_graph=True)
+    (second,) = torch.autograd.grad(slope.sum(), w)
+    np.testing.assert_allclose(plain(second), 6 * plain(w), rtol=1e-6)
+    with pytest.raises(RuntimeError, match="second time"):
+        cube.sum().backward()
+        cube.sum().backward()
+    z = torch.tensor([1 + 2j, 3 - 1j], requires_grad=True)
+    torch.compile(lambda z: (z * z).abs())(z).sum().backward()
+    eager = torch.tensor([1 + 2j, 3 - 1j], requires_grad=True)
+    (eager * eager).abs().sum().backward()
+    np.testing.assert_allclose(plain(z.grad), plain(eager.grad), rtol=1e-6)

@@ -99,3 +99,30 @@ def test_scaled_grouped_mm():
     assert_close(found, expected)
     with pytest.raises(NotImplementedError, match="scale_recipe_a"):
         ours.scaled_grouped_mm(a, b, scales[0], ours.ScalingType.TensorWise, scales[1], rows)
+
+
+def _experts(lib, dtype, compiled=False):
+    """transformers' product of experts, whose own kernel loops over the offsets' values."""
+    x, w = (_x(*shape, dtype=dtype) for shape in ((10, 4), (3, 4, 5)))
+    offsets = torch.tensor([3, 3, 8])
+    if lib is torchcompat:
+        x, w, offsets = map(to_ours, (x, w, offsets))
+    x, w = x.requires_grad_(), w.requires_grad_()
+
+    def run(x, w, offsets):
+        return lib.ops.transformers.grouped_mm_fallback(x, w, offsets)
+
+    found = (torchcompat.compile(run, fullgraph=True) if compiled else run)(x, w, offsets)
+    found.pow(2).sum().backward()
+    return found.detach(), x.grad, w.grad
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_experts_of_transformers(dtype):
+    pytest.importorskip("transformers.integrations.moe")
+    import torchcompat.ported.transformers.integrations.moe  # noqa: F401
+
+    expected = _experts(torch, dtype)
+    for compiled in (False, True):
+        for got, want in zip(_experts(torchcompat, dtype, compiled), expected):
+            assert_close(got, want, factor=2)

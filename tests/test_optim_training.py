@@ -14,12 +14,10 @@ import pytest
 import torch
 
 import torchcompat
-from tests._training import NOT_COMPILED, OPTIMIZERS, STEPS, Run, check_same
+from tests._training import IN_PARTS, OPTIMIZERS, STEPS, Run, check_same
 
 WHOLE = bool(os.environ.get("TORCHCOMPAT_WHOLE"))
-COMPILED = [
-    name for name in OPTIMIZERS if name not in NOT_COMPILED and (WHOLE or name in ("SGD", "Adam"))
-]
+COMPILED = [name for name in OPTIMIZERS if WHOLE or name in ("SGD", "Adam", *IN_PARTS)]
 RESUMED = [*OPTIMIZERS] if WHOLE else ["SGD", "Adam", "NAdam", "ASGD", "Adafactor"]
 HALF = STEPS // 2
 
@@ -43,11 +41,12 @@ def test_eager(name):
     check_run(Run(torchcompat, name).train(0, STEPS), name)
 
 
+@pytest.mark.filterwarnings("ignore:compile. .* runs as it is")
 @pytest.mark.parametrize("name", COMPILED)
 def test_compiled(name):
     ours = Run(torchcompat, name, compiled=True).train(0, STEPS)
     check_run(ours, name)
-    assert ours.traces <= 5
+    assert ours.traces <= 5 or name in IN_PARTS
 
 
 @pytest.mark.parametrize("name", RESUMED)
@@ -66,6 +65,7 @@ def test_our_checkpoint_continues_in_torch(name):
         torch.testing.assert_close(resumed.model.state_dict()[key], value, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:compile. .* runs as it is")
 @pytest.mark.parametrize("name", COMPILED if WHOLE else ["Adam"])
 def test_checkpoint_loaded_into_a_compiled_run(name):
     ours = Run(torchcompat, name, compiled=True).train(0, 2)
@@ -73,6 +73,8 @@ def test_checkpoint_loaded_into_a_compiled_run(name):
     check_run(ours.resume(io.BytesIO(theirs(name)[1])).train(HALF, STEPS), name)
 
 
-def test_lbfgs_is_refused_inside_compile():
+def test_lbfgs_is_no_one_program():
+    run = Run(torchcompat, "LBFGS")
+    run.step = torchcompat.compile(run._step, fullgraph=True)
     with pytest.raises(NotImplementedError, match="LBFGS"):
-        Run(torchcompat, "LBFGS", compiled=True).train(0, 1)
+        run.train(0, 1)

@@ -109,6 +109,7 @@ def _reference_nms(boxes, scores, threshold):
     return torch.tensor(kept, dtype=torch.int64)
 
 
+@pytest.mark.filterwarnings("ignore:compile. .* runs as it is")
 @pytest.mark.parametrize("name", DETECTION if WHOLE else DETECTION[:1])
 def test_detection(name, monkeypatch):
     """Features in float32; boxes, labels and scores of an image in float64 (in float32 the order of
@@ -127,8 +128,11 @@ def test_detection(name, monkeypatch):
         check_close(native.backbone(image[None]), ported.backbone(ours(image[None])))
         native, ported, image = native.double(), ported.double(), image.double()
         expected, found = native([image]), ported([ours(image)])
+        fast = torchcompat.compile(ported)
+        again = [fast([ours(image)]) for _ in range(2)]
     assert len(expected[0]["boxes"])
-    check_close(expected, found)
+    for one in (found, *again):
+        check_close(expected, one)
 
 
 def _names(model):

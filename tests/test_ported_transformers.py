@@ -77,6 +77,7 @@ CASES = {
         ids(),
     ),
     "llama": ("LlamaForCausalLM", "LlamaConfig", DECODER, ids()),
+    "mixtral": ("MixtralForCausalLM", "MixtralConfig", {**DECODER, "num_local_experts": 4}, ids()),
     "t5": (
         "T5ForConditionalGeneration",
         "T5Config",

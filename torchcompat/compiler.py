@@ -1,7 +1,7 @@
 """`torch.compiler`: what is asked and told about compilation.
 
-`torchcompat.compile` makes one XLA program of what it is given and has no graph breaks, so decorators that
-steer torch's compiler return the function they are given.
+`torchcompat.compile` traces through all that it is given, and where the course depends on values compiles the
+modules apart, so decorators that steer torch's compiler return the function they are given.
 """
 
 from __future__ import annotations

@@ -14,10 +14,10 @@ from torchcompat.nn.modules.module import Module
 class OptimizedModule(Module):
     """A compiled module. The original is `_orig_mod`; other attributes are read from it."""
 
-    def __init__(self, module: Module) -> None:
+    def __init__(self, module: Module, fullgraph: bool = False) -> None:
         super().__init__()
         self._orig_mod = module
-        self.__dict__["_compiled"] = Compiled(module)
+        self.__dict__["_compiled"] = Compiled(module, fullgraph)
         self.training = module.training
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -49,11 +49,14 @@ def compile(model: Callable | None = None, **options: Any) -> Any:
     """Compiles a module or function: each input signature runs as one XLA program.
 
     State that the function reads and writes (parameters, buffers, generator state) is found by itself
-    and carried between calls. Changing the model (train/eval, hooks, layers) is noticed.
+    and carried between calls. Changing the model (train/eval, hooks, layers) is noticed. A function whose
+    course depends on values (`if x.sum() > 0`, `x.item()`, `x[mask]`) is no one program: it runs as it
+    is, with each module that it calls compiled, and a warning says so once.
 
     Args:
         model: a Module or function; without it, a decorator is returned.
-        options: torch's `fullgraph, dynamic, backend, mode, options, disable`; only `disable` acts.
+        options: torch's `fullgraph, dynamic, backend, mode, options, disable`. Of these `fullgraph`
+            (one program or an error) and `disable` act.
 
     Returns:
         For a Module, an `OptimizedModule` with the same attributes; for a function, a function.
@@ -68,11 +71,12 @@ def compile(model: Callable | None = None, **options: Any) -> Any:
         return functools.partial(compile, **options)
     if options.get("disable"):
         return model
+    fullgraph = bool(options.get("fullgraph"))
     if isinstance(model, Module):
-        return OptimizedModule(model)
+        return OptimizedModule(model, fullgraph)
     if not callable(model):
         raise RuntimeError(f"compile() expects a module or function, got {type(model).__name__}")
-    compiled = Compiled(model)
+    compiled = Compiled(model, fullgraph)
 
     @functools.wraps(model)
     def run(*args: Any, **kwargs: Any) -> Any:

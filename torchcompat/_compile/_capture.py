@@ -62,6 +62,7 @@ class Capture:
         self._known = {id(cell) for cell in cells}
         self._views: list[weakref.ref] = []
         self._made: list[weakref.ref] = []
+        self._attributes: list[tuple[dict, dict]] = []
 
     # -- called by Tensor, Cell and Module while the capture runs ---------------------------------
 
@@ -93,7 +94,10 @@ class Capture:
         self._views.append(weakref.ref(view))
 
     def called(self, module: Any) -> None:
-        self.modules[id(module)] = module
+        if id(module) not in self.modules:
+            self.modules[id(module)] = module
+            held = module.__dict__, module._buffers
+            self._attributes += [(now, dict(now)) for now in held]
 
     def steps(self, optimizer: Any) -> None:
         """`optimizer` is about to step."""
@@ -125,6 +129,7 @@ class Capture:
         state.capture = None
         if exc[0] is not None:
             self.undo_steps()
+            self._undo_attributes()
         _random.state.carried_keys = self._carried
         self.restore_slots()
         for cell, value in self._restored:
@@ -140,6 +145,15 @@ class Capture:
         for one in self.stepped.values():
             one.undo()
 
+    def _undo_attributes(self) -> None:
+        """Takes the traced tensors away that modules keep of a trace that failed."""
+        for now, before in self._attributes:
+            for name, x in list(now.items()):
+                if x is not before.get(name) and _is_traced(x):
+                    del now[name]
+                    if name in before:
+                        now[name] = before[name]
+
     def restore_slots(self) -> None:
         """Puts every `.grad` back as it was before the trace."""
         for tensor, gradient in self.slots.values():
@@ -153,7 +167,7 @@ class Capture:
         """Cuts plain attributes that modules keep of the trace off its graph, which ends with it."""
         for module in self.modules.values():
             for x in module.__dict__.values():
-                if isinstance(x, Tensor) and isinstance(x._cell.value, jax.core.Tracer):
+                if _is_traced(x):
                     x._grad_fn = x._graph_version = None
                     x._requires_grad = False
 
@@ -166,3 +180,7 @@ class Capture:
     def _alive(self) -> list[Cell]:
         alive = (ref() for ref in self._made)
         return [c for c in alive if c is not None and isinstance(c.value, jax.core.Tracer)]
+
+
+def _is_traced(x: Any) -> bool:
+    return isinstance(x, Tensor) and isinstance(x._cell.value, jax.core.Tracer)

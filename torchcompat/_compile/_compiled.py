@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
 from torchcompat import _random
-from torchcompat._compile import _guards, _observe, _steps
+from torchcompat._compile import _guards, _observe, _parts, _steps
 from torchcompat._compile._capture import Capture, Retrace
 from torchcompat._compile._executable import Executable
 from torchcompat._compile._tree import flatten
@@ -16,10 +17,19 @@ from torchcompat._tensor._state import epoch, state
 from torchcompat.nn.modules.module import Module
 
 MAX_EXECUTABLES = 64
+# A module inside of a function that is no one program is run as it is from as many signatures on.
+_MOST_SIGNATURES = 8
+# A function is no one program in any state from as many states on.
+_MOST_BREAKS = 4
 
 
 class Compiled:
     """A function whose calls run as one cached XLA program each.
+
+    Where its course depends on values, it runs as it is, with each module that it calls compiled.
+
+    Args:
+        fullgraph: raise the error that says so instead.
 
     Attributes:
         roots: modules whose state and settings the programs depend on.
@@ -30,8 +40,9 @@ class Compiled:
         numbers: their hyper-parameters that are inputs of the programs, by key.
     """
 
-    def __init__(self, function: Callable) -> None:
+    def __init__(self, function: Callable, fullgraph: bool = False) -> None:
         self.function = function
+        self.fullgraph = fullgraph
         self.roots: list[Module] = [function] if isinstance(function, Module) else []
         self.extra: dict[int, Tensor] = {}
         self.watched: dict[int, Tensor] = {}
@@ -41,6 +52,8 @@ class Compiled:
         self.verdicts = _observe.Verdicts()
         self._table: OrderedDict[tuple, list[Executable]] = OrderedDict()
         self._guards: dict[tuple, int] = {}
+        self._broken: set[int] = set()
+        self._parts = _parts.Parts(function, _Part)
         self._epoch = -1
         self._guard = 0
 
@@ -68,6 +81,8 @@ class Compiled:
     def _first_call(self, signature: tuple, args: tuple, kwargs: dict, leaves: list) -> Any:
         while True:
             key = self._guard, signature, self._settings()
+            if not self._is_program(signature):
+                return self._parts.run(args, kwargs)
             made = self._make(args, kwargs)
             try:
                 result = made(leaves)
@@ -81,6 +96,11 @@ class Compiled:
             except _observe.Unjudged:
                 with _observe.hook_runner(self.verdicts.judge):
                     return self.function(*args, **kwargs)
+            except (*_parts.CAUSES, _parts.NotAlone) as error:
+                if self.fullgraph or made.jitted is not None:
+                    raise
+                self._broken.add(self._guard)
+                self._tell(error)
         # A forward that sets attributes leaves other settings behind than it found.
         self._look()
         for one in {key, (self._guard, *key[1:])}:
@@ -88,6 +108,20 @@ class Compiled:
         while len(self._table) > MAX_EXECUTABLES:
             self._table.popitem(last=False)
         return result
+
+    def _is_program(self, signature: tuple) -> bool:
+        """Whether a call may be one program, as far as is known."""
+        return self._guard not in self._broken and len(self._broken) < _MOST_BREAKS
+
+    def _tell(self, error: BaseException) -> None:
+        if len(self._broken) == 1:
+            name = getattr(self.function, "__qualname__", type(self.function).__name__)
+            warnings.warn(
+                f"compile: {name} runs as it is, with each module that it calls compiled, because its "
+                f"course depends on values at {_parts.where(error)} (fullgraph=True makes this an "
+                f"error): {str(error).partition(chr(10))[0]}",
+                stacklevel=5,
+            )
 
     def _make(self, args: tuple, kwargs: dict) -> Executable:
         return Executable(
@@ -131,3 +165,21 @@ class Compiled:
         held |= set(map(id, _steps.tensors_of(self.optimizers.values())))
         self.extra |= {id(t): t for t in capture.missing.values() if id(t) not in held}
         return bool(capture.missing or capture.unwatched or capture.unknown or new)
+
+
+class _Part(Compiled):
+    """A module inside of a function that is no one program."""
+
+    def __init__(self, module: Module) -> None:
+        super().__init__(_parts.alone(module))
+        self.roots.append(module)
+
+    def _is_program(self, signature: tuple) -> bool:
+        return (
+            super()._is_program(signature)
+            and len(self._table) < _MOST_SIGNATURES
+            and _parts.takes_data(signature[0])
+        )
+
+    def _tell(self, error: BaseException) -> None:
+        """Nothing: the function that it is a part of has been told of."""

@@ -13,6 +13,7 @@ from jax.extend.core import jaxpr_as_fun
 from torchcompat._compile import _observe
 from torchcompat._compile._capture import Capture, Retrace
 from torchcompat._compile._donation import Donating
+from torchcompat._compile._recorded import Recorded
 from torchcompat._compile._steps import Number
 from torchcompat._compile._tree import Template
 from torchcompat._ops._registry import MIXED, Row
@@ -55,8 +56,16 @@ class Executable:
         self.arguments = Template(arguments, [], keep=lambda leaf: False)
         self.jitted: Any = None
         self.donating: Donating | None = None
+        self.recording: Recorded | None = None
         self.used: list[int] = []
         self.written: list[int] = []
+        self.row = Row(
+            name="compiled_function",
+            fn=lambda values, arrays: self.jitted(values, arrays)[: self.delivered],
+            names=("values", "arrays"),
+            kinds=(MIXED, MIXED),
+            grad_name="CompiledFunctionBackward",
+        )
         self.refresh()
 
     def refresh(self) -> None:
@@ -161,7 +170,8 @@ class Executable:
         outputs: list = []
         self.output = Template(result, outputs, keep=self._is_state)
         self.delivered = len(outputs)
-        self.recorded = state.grad_enabled and self.output.records()
+        going = (hole.goes_on() for hole in self.output.holes())
+        self.recorded = state.grad_enabled and any(going)
         self.observed = [Template(seen, outputs, self._is_state) for seen in capture.observed]
         capture.observed.clear()
         self.assigned = self._assigned(capture, outputs)
@@ -190,11 +200,12 @@ class Executable:
             if self.jitted is None:
                 self.jitted = self._build(arrays)
             values = [cell.value for cell in self.inputs]
-            outputs = self._execute(values, arrays)
+            node = self._node(values, arrays, leaves) if self.recorded else None
+            outputs = self._execute(values, arrays, node)
         for i, value in zip(self.written, outputs[self.split :]):
             self.cells[i].value = value
             self.cells[i].version += 1
-        result = self._deliver(outputs, values, arrays, leaves)
+        result = self._deliver(outputs, node)
         if self.split > self.delivered or self.assigned or self.flagged:
             self._settle(outputs[: self.split], leaves)
         return result
@@ -214,26 +225,27 @@ class Executable:
             arrays.append(np.array([one.value() for one in self.numbers]))
         return arrays
 
-    def _execute(self, values: list, arrays: list) -> list:
+    def _execute(self, values: list, arrays: list, node: Node | None) -> list:
+        if node is not None and node.positions:
+            if self.recording is None:
+                tracked = [hole.index for hole in self.output.holes() if hole.goes_on()]
+                self.recording = Recorded(self.jitted, len(values), node.positions, tracked)
+            outputs, node.pull = self.recording(values, arrays)
+            return outputs
         if self.donating is None or not self.donating.may_take(values):
             return self.jitted(values, arrays)
         for tensor in self.replaced:  # these gradients are not looked at: their memory is free
             tensor._grad = None
         return self.donating(values, arrays)
 
-    def _deliver(self, outputs: list, values: list, arrays: list, leaves: list) -> Any:
-        node = None
-
+    def _deliver(self, outputs: list, node: Node | None) -> Any:
         def box(array: Any, hole: Any) -> Any:
-            nonlocal node
             if not hole.boxed:
                 return array
             tensor = wrap(array)
             if hole.requires_grad and hole.freed:
                 _freed().made(tensor, 0, array.shape, array.dtype)
-            elif hole.requires_grad and state.grad_enabled:
-                if node is None:
-                    node = self._node(values, arrays, leaves)
+            elif node is not None and hole.goes_on():
                 node.made(tensor, hole.index, array.shape, array.dtype)
             return tensor
 
@@ -241,20 +253,13 @@ class Executable:
 
     def _node(self, values: list, arrays: list, leaves: list) -> Node:
         """The compiled call as one recorded op."""
-        row = Row(
-            name="compiled_function",
-            fn=lambda values, arrays: self.jitted(values, arrays)[: self.delivered],
-            names=("values", "arrays"),
-            kinds=(MIXED, MIXED),
-            grad_name="CompiledFunctionBackward",
-        )
         found = [(i, t) for i, t in enumerate(self.owners) if t is not None and t.requires_grad]
         found += [
             (len(values) + i, x)
             for i, x in enumerate(leaves)
             if isinstance(x, Tensor) and x.requires_grad
         ]
-        return Node(row, [values, arrays], [], [t for _, t in found], [i for i, _ in found])
+        return Node(self.row, [values, arrays], [], [t for _, t in found], [i for i, _ in found])
 
     def _settle(self, outputs: list, leaves: list) -> None:
         """In-place results of arguments, gradients, tensors that outlive the call, looking hooks."""

@@ -91,6 +91,10 @@ class Hole:
         self.requires_grad = requires_grad
         self.freed = freed
 
+    def goes_on(self) -> bool:
+        """Whether the Tensor goes on in a graph."""
+        return self.requires_grad and not self.freed
+
 
 class Template:
     """A nested value with its arrays taken out, to be filled in again at each call.
@@ -113,11 +117,11 @@ class Template:
         self.like = map_nested(take, value)
         self.single = isinstance(self.like, Hole)
 
-    def records(self) -> bool:
-        """Whether any of the arrays belongs to a Tensor that goes on in a graph."""
-        found = []
+    def holes(self) -> list[Hole]:
+        """The holes of all arrays."""
+        found: list[Hole] = []
         map_nested(lambda x: found.append(x) if isinstance(x, Hole) else None, self.like)
-        return any(hole.requires_grad and not hole.freed for hole in found)
+        return found
 
     def fill(self, arrays: Any, box: Callable[[Any, Hole], Any]) -> Any:
         """The value with `box(array, hole)` in each hole."""

@@ -1,4 +1,4 @@
-"""Checks of index values on the host, where JAX is not tracing and the values are known."""
+"""Values on the host, where JAX is not tracing and they are known, and checks of indices by them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,25 @@ def known(x: Any) -> np.ndarray | None:
     if x is None or isinstance(x, (jax.core.Tracer, jax.ShapeDtypeStruct)):
         return None
     return np.asarray(x)
+
+
+class UnknownValueError(NotImplementedError):
+    """What is to be done depends on values, and they are traced."""
+
+
+def values_of(name: str, x: Any, what: str = "the size of its result depends on") -> np.ndarray:
+    """The values on the host, of an array that decides what `name` does.
+
+    Raises:
+        UnknownValueError: they are traced.
+    """
+    found = known(x)
+    if found is None:
+        raise UnknownValueError(
+            f"{name} inside a compiled or traced function: {what} values, and those are not known "
+            "while it is traced"
+        )
+    return found
 
 
 def outside(index: Any, size: int, negative: bool = False) -> int | None:

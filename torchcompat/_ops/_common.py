@@ -102,6 +102,11 @@ def float_input(x: jax.Array) -> jax.Array:
     return cast(x, floating_type(dtype_of(x)))
 
 
+def conjugate(x: Any) -> Any:
+    """The complex conjugate; real arrays as they are. A gradient in torch is that of JAX's."""
+    return jnp.conj(x) if jnp.iscomplexobj(x) else x
+
+
 def wide(x: jax.Array) -> jax.Array:
     """Half types as float32, for sums that torch accumulates in float32."""
     return (

@@ -28,9 +28,15 @@ def grouped_mm(mat_a: Array, mat_b: Array, offs: Array | None) -> Array:
         gives `(G, M, N)`.
     """
     _check(mat_a, mat_b, offs)
-    kind = dtype_of(mat_a)
     if offs is None:
-        return cast(_product(mat_a, mat_b), kind)
+        return cast(_product(mat_a, mat_b), dtype_of(mat_a))
+    return grouped_products(mat_a, mat_b, offs)
+
+
+@op(grad="GroupedMmBackward0")
+def grouped_products(mat_a: Array, mat_b: Array, offs: Array) -> Array:
+    """`grouped_mm` of any floating-point type, with offsets of any integer type."""
+    kind = dtype_of(mat_a)
     starts = jnp.concatenate([jnp.zeros(1, offs.dtype), offs[:-1]])
     if mat_b.ndim == 3:
         return cast(_ragged(mat_a, mat_b, offs - starts), kind)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from torchcompat import _dtype
-from torchcompat._ops._checks import known
+from torchcompat._ops._checks import known, values_of
 from torchcompat._ops._pointwise import check_broadcast
 from torchcompat._tensor import _faces, ops
 from torchcompat._tensor._dispatch import ARRAYS, lifted, method
@@ -28,21 +28,6 @@ __all__ = [
 _UNSET: Any = object()
 
 
-def _values_of(name: str, tensor: Tensor) -> np.ndarray:
-    """The tensor's values on the host.
-
-    Raises:
-        NotImplementedError: they are traced, so the size of the result is not known.
-    """
-    host = known(tensor._read())
-    if host is None:
-        raise NotImplementedError(
-            f"{name} inside a compiled or traced function: the size of its result depends on the "
-            "tensor's values, and XLA needs the size of each result"
-        )
-    return host
-
-
 @method
 def nonzero(input: Tensor, *, out: Any = None, as_tuple: bool = False) -> Any:
     """The coordinates of the elements that are not zero, one a row.
@@ -50,7 +35,7 @@ def nonzero(input: Tensor, *, out: Any = None, as_tuple: bool = False) -> Any:
     Args:
         as_tuple: one tensor for each dimension instead, fit for indexing.
     """
-    host = _values_of("nonzero", input)
+    host = values_of("nonzero", input._read())
     if as_tuple:
         return ops.unbind(put(np.stack(np.nonzero(np.atleast_1d(host)))), 0)
     coordinates = np.nonzero(host) if input.ndim else np.zeros((0, int(bool(host))), np.int64)
@@ -103,7 +88,7 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Any = None) -> Tensor:
     if mask.dtype is not _dtype.bool_:
         raise RuntimeError("masked_select: expected BoolTensor for mask")
     shape = np.broadcast_shapes(tuple(input.shape), tuple(mask.shape))
-    host = np.broadcast_to(_values_of("masked_select", mask), shape)
+    host = np.broadcast_to(values_of("masked_select", mask._read()), shape)
     spots = put(np.nonzero(host.reshape(-1))[0])
     found = ops.masked_select_at(input.expand(shape), spots)
     return found if out is None else _faces.into(out, found)
@@ -131,7 +116,7 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
         raise RuntimeError("Can not infer total number of classes from empty tensor.")
     host = known(input._read())
     if host is None and num_classes == -1:
-        _values_of("one_hot without num_classes", input)
+        values_of("one_hot without num_classes", input._read())
     if host is not None and host.size:
         if host.min() < 0:
             raise RuntimeError("Class values must be non-negative.")

@@ -4,30 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
 import numpy as np
 
 from torchcompat._dtype import scalar_name
+from torchcompat._ops._checks import values_of
 from torchcompat._tensor._dispatch import lifted
 from torchcompat._tensor._place import put
 from torchcompat._tensor._tensor import Tensor
 
 __all__ = ["bincount", "unique", "unique_consecutive"]
-
-
-def values_of(name: str, tensor: Tensor) -> np.ndarray:
-    """The values of a tensor, on the host.
-
-    Raises:
-        NotImplementedError: JAX is tracing, and they are not known.
-    """
-    value = tensor._read()
-    if isinstance(value, (jax.core.Tracer, jax.ShapeDtypeStruct)):
-        raise NotImplementedError(
-            f"{name}: the size of its result depends on values, which are not known while JAX is "
-            "tracing"
-        )
-    return np.asarray(value)
 
 
 def _found(tensor: Tensor, parts: tuple, inverse: bool, counts: bool) -> Any:
@@ -61,7 +46,7 @@ def unique(
         return_inverse: also where in the result each element went.
         return_counts: also how often each occurred.
     """
-    values = values_of("unique", input)
+    values = values_of("unique", input._read())
     rows = _rows(values, dim)
     flat = rows.reshape(len(rows), rows[:1].size) if dim is not None else rows
     order = _order(flat)
@@ -109,7 +94,7 @@ def unique_consecutive(
         return_inverse: also where in the result each element went.
         return_counts: also how long each run was.
     """
-    values = values_of("unique_consecutive", input)
+    values = values_of("unique_consecutive", input._read())
     rows = _rows(values, dim)
     kept, group, counts = _runs(rows)
     parts = _shaped(rows[kept], group, counts, values, dim)
@@ -129,12 +114,12 @@ def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
         raise NotImplementedError(
             f"\"bincount_cpu\" not implemented for '{scalar_name(input.dtype)}'"
         )
-    values = values_of("bincount", input)
+    values = values_of("bincount", input._read())
     if values.ndim != 1 or (values < 0).any():
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
     if weights is None:
         return put(np.bincount(values, minlength=minlength).astype(np.int64), input.device)
-    shares = values_of("bincount", weights)
+    shares = values_of("bincount", weights._read())
     if shares.shape != values.shape:
         raise RuntimeError("weights should be 1-d and have the same length as input")
     kind = np.float32 if shares.dtype == np.float32 else np.float64

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from torchcompat._dtype import scalar_name
-from torchcompat._ops._checks import known
+from torchcompat._ops._checks import values_of
 from torchcompat._ops._errors import cpp_name
 from torchcompat._tensor import ops
 from torchcompat._tensor._dispatch import lifted, return_type
@@ -97,12 +97,7 @@ def _bounds(points: Tensor, given: Sequence[float] | None) -> tuple[list[float],
 def _extremes(points: Tensor, dims: int) -> tuple[list[float], list[float]]:
     if not points.numel():
         return [0.0] * dims, [1.0] * dims
-    host = known(points._read())
-    if host is None:
-        raise NotImplementedError(
-            "histogram without a range or bin edges inside a compiled or traced function: its edges "
-            "depend on the tensor's values"
-        )
+    host = values_of("histogram", points._read(), "without a range or edges, its edges depend on")
     rows = host.reshape(-1, dims)
     return rows.min(0).astype(np.float64).tolist(), rows.max(0).astype(np.float64).tolist()
 

@@ -166,6 +166,8 @@ def _bounds(item: slice) -> tuple[int | None, int | None, int]:
             None if one is None else operator.index(one)
             for one in (item.start, item.stop, item.step)
         )
+    except jax.errors.ConcretizationTypeError:  # a TypeError too
+        raise
     except TypeError:
         raise TypeError(
             "slice indices must be integers or None or have an __index__ method"

@@ -10,7 +10,7 @@ import numpy as np
 
 from torchcompat import _dtype, _layout, _strided
 from torchcompat._ops import indexing as _ops_indexing
-from torchcompat._ops._checks import known
+from torchcompat._ops._checks import known, values_of
 from torchcompat._ops._registry import ROWS
 from torchcompat._ops.writing import check_number
 from torchcompat._tensor import _faces, ops
@@ -64,7 +64,7 @@ def _positions(mask: Tensor) -> list[Tensor]:
     """The coordinates of a mask's true elements, one index tensor a dimension.
 
     Raises:
-        NotImplementedError: the mask is traced, so how many there are is not known.
+        UnknownValueError: the mask is traced, so how many there are is not known.
     """
     if mask.dtype is _dtype.uint8:
         warnings.warn(
@@ -72,13 +72,7 @@ def _positions(mask: Tensor) -> list[Tensor]:
             "instead.",
             stacklevel=5,
         )
-    host = known(mask._read())
-    if host is None:
-        raise NotImplementedError(
-            "x[mask] inside a compiled or traced function: the number of elements it picks depends "
-            "on the mask's values, and XLA needs the size of each result. Use torch.where, "
-            "masked_fill or `x[mask] = value` with one value, or index outside of the trace."
-        )
+    host = values_of("x[mask] (torch.where and masked_fill have fixed sizes)", mask._read())
     return [wrap(axis) for axis in np.nonzero(host)]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import jax
 
+from torchcompat._ops._common import conjugate
 from torchcompat._ops._registry import LIST, Row
 from torchcompat._tensor._nodes import Node
 from torchcompat._tensor._state import state
@@ -61,7 +62,7 @@ class Mark:
             for hook in self.hooks:
                 changed = hook(gradients)
                 gradients = gradients if changed is None else changed
-            return tuple(None if g is None else _conjugate(g._read()) for g in gradients)
+            return tuple(None if g is None else conjugate(g._read()) for g in gradients)
 
         same = jax.custom_vjp(lambda *xs: xs)
         same.defvjp(lambda *xs: (xs, None), backward)
@@ -70,11 +71,7 @@ class Mark:
 
 
 def _gradient(cotangent: Any) -> Tensor | None:
-    return None if cotangent.dtype == jax.dtypes.float0 else wrap(_conjugate(cotangent))
-
-
-def _conjugate(x: Any) -> Any:
-    return jax.numpy.conj(x) if jax.numpy.iscomplexobj(x) else x
+    return None if cotangent.dtype == jax.dtypes.float0 else wrap(conjugate(cotangent))
 
 
 def marked(tensors: list[Tensor]) -> tuple[list[Tensor], Mark | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -150,10 +150,12 @@ class Node(GraphNode):
         positions: for each of those its place in `leaves`.
         outputs: `(number, shape, dtype)` of each differentiable result.
         marks: what must not be written to before backward.
+        pull: None, or the derivative where the forward pass has prepared it: it takes gradients of
+            results by their numbers, and gives those of the arguments that need one.
     """
 
     __slots__ = ("row", "static", "structure", "leaves", "edges", "positions", "outputs", "marks")
-    __slots__ += ("made_at",)
+    __slots__ += ("made_at", "pull")
 
     def __new__(cls, row: Row, arrays: list, *args: Any) -> Node:
         name = row.grad_name
@@ -183,6 +185,7 @@ class Node(GraphNode):
             self.positions.append(-1)
         self.outputs: list[tuple[int, tuple, Any]] = []
         self.marks: list = []
+        self.pull: Callable[[dict[int, Any]], Sequence[Any]] | None = None
         self.made_at = _saving.stack() if state.anomaly else None
 
     def made(self, tensor: Tensor, output: int, shape: tuple, dtype: Any) -> None:
@@ -216,7 +219,7 @@ class Node(GraphNode):
     def release(self) -> None:
         """Frees what backward needed. What kept no values can be gone through again."""
         if _saving.keeps_values(self):
-            self.leaves = None
+            self.leaves = self.pull = None
         self.marks = []
 
     @property

@@ -260,7 +260,8 @@ def _repr(self: Tensor, *, tensor_contents: Any = None) -> str:
 
 
 def _format(self: Tensor, spec: str) -> str:
-    if not self.ndim and not self.is_meta and not isinstance(self._read(), jax.core.Tracer):
+    traced = isinstance(self._read(), jax.core.Tracer)
+    if not self.ndim and not self.is_meta and (spec or not traced):
         return format(item(self), spec)
     return object.__format__(self, spec)
 

@@ -21,6 +21,7 @@ class _State(threading.local):
         inference: tensors made now take no part in autograd.
         transforms: the running transformations of `torch.func`, innermost last: `reverse`, `forward`,
             `vmap`.
+        parts: None, or what calls each module: `parts(module, args, kwargs)` (`_compile/_parts.py`).
         hook_runner: None, or what module hooks are called through: `hook_runner(hook, *args)`.
         autocast: None, or what casts an op's arguments: `autocast(row, args)`.
         autocast_switches: what autocast is set to; see `_autocast`.
@@ -38,6 +39,7 @@ class _State(threading.local):
     forward: Any = None
     inference: bool = False
     transforms: tuple[str, ...] = ()
+    parts: Any = None
     hook_runner: Any = None
     autocast: Any = None
     autocast_switches: Any = None

@@ -9,6 +9,7 @@ import jax
 from jax import numpy as jnp
 
 from torchcompat import _dtype
+from torchcompat._ops._common import conjugate
 from torchcompat._ops._registry import MIXED, Row
 from torchcompat._tensor import _dispatch
 from torchcompat._tensor._nodes import Node
@@ -23,9 +24,12 @@ def apply(node: Node, held: dict[int, Any], need: list[bool], create_graph: bool
         held: by output number, the gradients at hand: Tensors under `create_graph`, else arrays.
         need: for each Tensor argument, whether its gradient is asked for.
     """
-    leaves = node.saved() if create_graph else unpacked(node)
     given = [i for i, _, _ in node.outputs if i in held]
     cotangents = [_as_made(held[i], kind) for i, _, kind in node.outputs if i in held]
+    if node.pull is not None and not create_graph:
+        found = node.pull(dict(zip(given, cotangents)))
+        return [gradient if needed else None for gradient, needed in zip(found, need)]
+    leaves = node.saved() if create_graph else unpacked(node)
     absent = []
     present = []
     for i, x in enumerate(leaves):
@@ -91,7 +95,7 @@ def _pullback(
         forward = of_changing(function, leaves, structure, need, given)
         backward = jax.vjp(forward, *(leaves[i] for i in need))[1]
         # torch's gradients of complex tensors are the conjugates of JAX's.
-        return tuple(map(_conjugate, backward(tuple(map(_conjugate, cotangents)))))
+        return tuple(map(conjugate, backward(tuple(map(conjugate, cotangents)))))
 
     return pullback
 
@@ -117,7 +121,3 @@ def of_changing(
         return tuple(outs[i] for i in given)
 
     return forward
-
-
-def _conjugate(x: Any) -> Any:
-    return jnp.conj(x) if jnp.iscomplexobj(x) else x

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from torchcompat._ops._common import conjugate
 from torchcompat._tensor import Tensor, _dispatch, wrap
 from torchcompat._tensor._autograd import no_grad
 from torchcompat._tensor._state import state
@@ -79,7 +80,7 @@ def traced(cls: Any, ctx: Any, args: tuple, run: Callable) -> Any:
         given = [_cotangent(own, h, x, cotangents) for h, x in zip(holes, results)]
         with no_grad(), jax.enable_x64(True):
             found = own._checked(own.apply(*given))
-        return tuple(None if g is None else _conjugate(g._read()) for g in found)
+        return tuple(None if g is None else conjugate(g._read()) for g in found)
 
     call: Any
     if state.transforms[-1:] == ("forward",):
@@ -155,8 +156,4 @@ def _cotangent(own: Any, hole: Any, tensor: Any, cotangents: tuple) -> Any:
     value = cotangents[hole.index]
     if value.dtype == jax.dtypes.float0:
         return own._missing((tuple(tensor.shape), tensor._cell.value.dtype))
-    return wrap(_conjugate(value))
-
-
-def _conjugate(x: Any) -> Any:
-    return jax.numpy.conj(x) if jax.numpy.iscomplexobj(x) else x
+    return wrap(conjugate(value))

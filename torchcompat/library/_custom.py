@@ -12,6 +12,7 @@ from torchcompat import autograd, ops
 from torchcompat._tensor import Tensor
 from torchcompat._tensor._state import state
 from torchcompat.library._schema import infer_schema
+from torchcompat.library._traced import TRACED
 from torchcompat.utils._pytree import tree_leaves
 
 
@@ -58,6 +59,10 @@ class CustomOpDef:
             isinstance(t._cell.value, jax.ShapeDtypeStruct) for t in tensors
         ):
             return self._fake(*args, **kwargs)
+        if self._qualname in TRACED and any(
+            isinstance(t._cell.value, jax.core.Tracer) for t in tensors
+        ):
+            return TRACED[self._qualname](*args, **kwargs)
         kind = tensors[0].device.type if tensors else "cpu"
         kernel = self._kernels.get(kind) or self._kernels.get("")
         if kernel is None:

@@ -7,9 +7,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from torchcompat._ops._checks import values_of
 from torchcompat._ops.regions import check_boxes, grid_bounds
 from torchcompat._tensor import Tensor, ops, wrap
-from torchcompat._tensor._counting import values_of
 from torchcompat._tensor._dispatch import lifted
 from torchcompat._tensor._place import put
 from torchcompat.ops._torchvision_backward import BACKWARD
@@ -35,7 +35,7 @@ def nms(dets: Any, scores: Any, iou_threshold: float) -> Any:
             fixed size.
     """
     check_boxes(dets._read(), scores._read())
-    values_of("torchvision::nms (nms_padded has a fixed size)", dets)
+    values_of("torchvision::nms (nms_padded has a fixed size)", dets._read())
     order, kept = ops.nms_keep(dets.detach(), scores.detach(), iou_threshold)
     chosen = np.asarray(order._read())[np.asarray(kept._read())]
     return put(chosen.astype(np.int64), dets.device)

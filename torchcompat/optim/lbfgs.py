@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from torchcompat._ops._checks import UnknownValueError
 from torchcompat._tensor import Tensor, ops
 from torchcompat._tensor._autograd import enable_grad, no_grad
 from torchcompat._tensor._state import state as modes
@@ -91,10 +92,10 @@ class LBFGS(Optimizer):
 
         Raises:
             RuntimeError: `line_search_fn` is neither `strong_wolfe` nor None.
-            NotImplementedError: inside `torchcompat.compile`.
+            UnknownValueError: inside `torchcompat.compile(..., fullgraph=True)`.
         """
         if modes.capture is not None:
-            raise NotImplementedError(
+            raise UnknownValueError(
                 "LBFGS.step() in a compiled function: what it does next depends on values; compile "
                 "the closure instead"
             )
