@@ -38,7 +38,7 @@ class Recorded:
                 outputs: list = program(inputs[:count], inputs[count:])
                 return tuple(outputs[i] for i in tracked), outputs
 
-            _, pull, outputs = jax.vjp(run, *changing, has_aux=True)
+            _, pull, outputs = jax.vjp(run, *changing, has_aux=True)  # type: ignore[var-annotated]
             return outputs, pull
 
         self._forward = jax.jit(forward)
