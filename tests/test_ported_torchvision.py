@@ -3,6 +3,7 @@
 The default run takes one model of each family; `TORCHCOMPAT_WHOLE=1` takes all.
 """
 
+import functools
 import warnings
 
 import numpy as np
@@ -80,28 +81,37 @@ def test_model(name, shapes):
     check_model(native, ported, *inputs, eager=WHOLE, **options)
 
 
-def _spread(native):
+def _spread(native, image):
     """Makes class scores differ: with torchvision's start they tie, and their order is luck.
 
-    Weights are drawn anew, and the batch statistics are those of two images.
+    Weights are drawn anew, each layer's so that its results have a deviation of 1; those of class
+    scores 2, and the changes of boxes 0.1.
     """
     generator = torch.Generator().manual_seed(1)
-    for name, parameter in native.named_parameters():
-        if parameter.ndim > 1:
-            decides = any(
-                part in name for part in ("bbox", "regression", "cls_score", "cls_logits")
-            )
-            scale = (2 / parameter[0].numel()) ** 0.5 * (0.1 if decides else 1)
-            parameter.data = torch.randn(parameter.shape, generator=generator) * scale
-        elif name.endswith("cls_logits.bias"):
-            parameter.data.zero_()
-    for module in native.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.momentum = 1.0
+    handles = []
+
+    def scale(module, args, output, deviation):
+        if module not in scaled:
+            scaled.add(module)
+            factor = deviation / max(float(output.std()), 1e-3)
+            module.weight.data *= factor
+            return output * factor
+        return None
+
+    scaled = set()
+    for name, module in native.named_modules():
+        if isinstance(module, (torch.nn.Conv2d, torch.nn.Linear, torch.nn.ConvTranspose2d)):
+            module.weight.data = torch.randn(module.weight.shape, generator=generator)
+            if module.bias is not None:
+                module.bias.data.zero_()
+            boxes = any(part in name for part in ("bbox", "regression"))
+            scores = any(part in name for part in ("cls", "classification"))
+            hook = functools.partial(scale, deviation=0.1 if boxes else 2 if scores else 1)
+            handles.append(module.register_forward_hook(hook))
     with torch.no_grad():
-        features = list(native.backbone(torch.randn(2, 3, 320, 320)).values())
-        if hasattr(native, "head"):
-            native.head(features)
+        native([image])
+    for handle in handles:
+        handle.remove()
 
 
 def _reference_nms(boxes, scores, threshold):
@@ -118,14 +128,16 @@ def test_detection(name, monkeypatch):
     torch takes the slow reference of `nms`.
     """
     monkeypatch.setattr(torchvision.ops.boxes, "nms", _reference_nms)
-    native, ported = both(name, weights_backbone=None)
-    _spread(native)
-    check_state(native, ported)
-    image = torch.rand(3, 96, 128)
-    ported.load_state_dict(ours(native.state_dict()))
+    small = {} if name.startswith("ssd") else {"min_size": 128, "max_size": 192}
+    native, ported = both(name, weights_backbone=None, **small)
     native.eval(), ported.eval()
+    image = torch.rand(3, 96, 128)
+    _spread(native, image)
+    check_state(native, ported)
+    ported.load_state_dict(ours(native.state_dict()))
+    large = torch.rand(1, 3, 300, 300)
     with torch.no_grad(), torchcompat.no_grad():
-        check_close(native.backbone(image[None]), ported.backbone(ours(image[None])))
+        check_close(native.backbone(large), ported.backbone(ours(large)))
         native, ported, image = native.double(), ported.double(), image.double()
         expected, found = native([image]), ported([ours(image)])
         fast = torchcompat.compile(ported)

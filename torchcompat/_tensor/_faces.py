@@ -1,7 +1,7 @@
 """Makes the public functions of the registry's rows: `torchcompat.f`, `Tensor.f`, `Tensor.f_`, `F.f`.
 
-Their source is generated from the row's signature and compiled in one go, so that they have torch's
-argument names and defaults and cost one Python call.
+One function is compiled for each shape of signature; a row's own has the row's argument names and defaults
+put into it, so that it costs one Python call.
 """
 
 from __future__ import annotations
@@ -254,73 +254,75 @@ def _spread(values: tuple, extra: dict[str, Any], name: str) -> Any:
     return values
 
 
-class _Source:
-    """Collects the source of generated functions and the objects it refers to."""
+_call = _dispatch.call
+# The body of a form of function; `tup` is the tuple of all arguments.
+_BODIES = {
+    "plain": """
+    if {more}extra_: return _call_extra(row, {tup}, extra_, {given})
+    return _call(row, {tup})""",
+    "functional": """
+    if {more}extra_: return _call_extra(row, {tup}, extra_, {given})
+    if inplace: return _inplace(row, {tup})
+    return _call(row, {tup})""",
+    "inplace": """
+    if {more}extra_: return _inplace_extra(_inplace, row, {tup}, extra_, {given})
+    return _inplace(row, {tup})""",
+    "inplace view": """
+    if {more}extra_: return _inplace_extra(_inplace_view, row, {tup}, extra_, {given})
+    return _inplace_view(row, {tup})""",
+}
 
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.names: dict[str, Any] = {
-            "_call": _dispatch.call,
-            "_call_extra": _call_extra,
-            "_in": _inplace,
-            "_in_view": _inplace_view,
-            "_spread": _spread,
-            "_missing": MISSING,
-            "_in_extra": _inplace_extra,
-        }
 
-    def define(self, tag: str, row: Row, form: str) -> str:
-        """Adds one function of `row`; `form` is `plain`, `inplace` or `functional`."""
-        mark = f"_r_{row.name}"
-        self.names[mark] = row
-        head, values = self._signature(row, mark)
-        title = f"{tag}_{row.name}"
-        if form == "functional":
-            head = head.replace("*more_", "inplace=False, *more_")
-        self.lines.append(f"def {title}({head}):")
-        tup = f"({', '.join(values)},)"
-        more, more_given = ("()", "") if row.varargs else ("more_", " or more_")
-        if form == "inplace":
-            inner = "_in_view" if row.view is not None else "_in"
-            extra = f"_in_extra({inner}, {mark}, {tup}, extra_, {more})"
-            self.lines.append(f"    if extra_{more_given}: return {extra}")
-            self.lines.append(f"    return {inner}({mark}, {tup})")
-            return title
-        extra = f"_call_extra({mark}, {tup}, extra_, {more})"
-        self.lines.append(f"    if extra_{more_given}: return {extra}")
-        if form == "functional":
-            self.lines.append(f"    if inplace: return _in({mark}, {tup})")
-        self.lines.append(f"    return _call({mark}, {tup})")
-        return title
+@functools.cache
+def _shaped(kinds: str, form: str) -> Callable:
+    """What makes the functions of one shape: `(row, word)`, the name of what comes spread out.
 
-    def _signature(self, row: Row, mark: str) -> tuple[str, list[str]]:
-        head, values = [], []
-        positional = len(row.names) - row.kwonly
-        starred = False
-        for i, name in enumerate(row.names):
-            if name == row.varargs:
-                head.append(f"*{name}")
-                values.append(f"_spread({name}, extra_, {name!r})")
-                starred = True
-                continue
-            if i == positional and not starred:
-                head.append("*more_")
-                starred = True
-            default = ""
-            if name in row.defaults:
-                default = f"={mark}_{i}"
-                self.names[f"{mark}_{i}"] = row.defaults[name]
-            elif i:  # it may come under NumPy's name
-                default = "=_missing"
-            head.append(name + default)
-            values.append(name)
-        if not starred:
-            head.append("*more_")
-        return ", ".join([*head, "**extra_"]), values
+    Their arguments are called `a0`, `a1` ...: compiling one function a shape is quick, one a row is not.
 
-    def compile(self) -> dict[str, Any]:
-        exec(compile("\n".join(self.lines), "<torchcompat ops>", "exec"), self.names)  # noqa: S102
-        return self.names
+    Args:
+        kinds: for each argument `p` (by position), `k` (by name alone) or `*` (spread out).
+    """
+    head = [f"*a{i}" if kind == "*" else f"a{i}" for i, kind in enumerate(kinds)]
+    values = [f"_spread(a{i}, extra_, word)" if k == "*" else f"a{i}" for i, k in enumerate(kinds)]
+    if form == "functional":
+        head.insert(kinds.rfind("p") + 1, "inplace")
+    spread = "*" in kinds
+    if not spread:
+        head.insert(kinds.rfind("p") + 1 + (form == "functional"), "*more_")
+    body = _BODIES[form].format(
+        more="" if spread else "more_ or ",
+        given="()" if spread else "more_",
+        tup=f"({', '.join(values)},)",
+    )
+    source = f"def make(row, word):\n  def face({', '.join(head)}, **extra_):{body}\n  return face"
+    made: dict[str, Callable] = {}
+    exec(compile(source, "<torchcompat ops>", "exec"), globals(), made)  # noqa: S102
+    return made["make"]
+
+
+def _face(row: Row, form: str) -> Callable:
+    """One function of `row`; `form` is `plain`, `inplace` or `functional`."""
+    if form == "inplace" and row.view is not None:
+        form = "inplace view"
+    kinds, starred = "", False
+    for i, name in enumerate(row.names):
+        spread = name == row.varargs
+        kinds += "*" if spread else "k" if starred or i >= len(row.names) - row.kwonly else "p"
+        starred |= spread
+    face = _shaped(kinds, form)(row, row.varargs)
+    code = face.__code__
+    words = {f"a{i}": name for i, name in enumerate(row.names)}
+    names = tuple(words.get(x, x) for x in code.co_varnames)
+    face.__code__ = code.replace(co_varnames=names, co_name=row.name)
+    # Any argument but the first may come under NumPy's name.
+    defaults = {**dict.fromkeys(row.names[1:], MISSING), **row.defaults, "inplace": False}
+    by_place, by_name = (
+        names[: code.co_argcount],
+        names[code.co_argcount :][: code.co_kwonlyargcount],
+    )
+    face.__defaults__ = tuple(defaults[x] for x in by_place if x in defaults)
+    face.__kwdefaults__ = {x: defaults[x] for x in by_name if x in defaults}
+    return face
 
 
 def _titled(function: Callable, title: str, row: Row, face: str | None = None) -> Callable:
@@ -339,19 +341,10 @@ def build(rows: Iterable[Row]) -> dict[str, dict[str, Callable]]:
     The face `all` has the plain function of every row. Methods and in-place methods are attached to
     `Tensor` on the way.
     """
-    rows = list(rows)
-    source = _Source()
-    for row in rows:
-        source.define("f", row, "plain")
-        if "inplace" in row.faces:
-            source.define("i", row, "inplace")
-            if "functional" in row.faces:
-                source.define("p", row, "functional")
-    made = source.compile()
     faces: dict[str, dict[str, Callable]] = {"all": {}}
     for row in rows:
-        faces["all"][row.name] = made[f"f_{row.name}"]
-        _place(row, made, faces)
+        plain = faces["all"][row.name] = _titled(_face(row, "plain"), row.name, row)
+        _place(row, plain, faces)
     return faces
 
 
@@ -377,12 +370,12 @@ def separate(namespace: dict[str, Any]) -> None:
             setattr(Tensor, name, own)
 
 
-def _place(row: Row, made: dict[str, Any], faces: dict[str, dict[str, Callable]]) -> None:
-    plain = _titled(made[f"f_{row.name}"], row.name, row)
+def _place(row: Row, plain: Callable, faces: dict[str, dict[str, Callable]]) -> None:
     titles = (row.name, *row.aliases)
     for face in row.faces - {"method", "inplace"}:
-        functional = made.get(f"p_{row.name}") if face == "functional" else None
-        one = plain if functional is None else _titled(functional, row.name, row, face)
+        one = plain
+        if face == "functional" and "inplace" in row.faces:
+            one = _titled(_face(row, "functional"), row.name, row, face)
         for title in titles:
             shown = title.removeprefix(f"{face}_")
             faces.setdefault(face, {})[shown] = one if title == row.name else twin(one, title)
@@ -390,7 +383,7 @@ def _place(row: Row, made: dict[str, Any], faces: dict[str, dict[str, Callable]]
         for title in titles:
             setattr(Tensor, title, plain)
     if "inplace" in row.faces:
-        inplace = _titled(made[f"i_{row.name}"], f"{row.name}_", row)
+        inplace = _titled(_face(row, "inplace"), f"{row.name}_", row)
         # torch's activations have `F.f_`, and `Tensor.f_` only where `Tensor.f` exists.
         if "method" in row.faces or "functional" not in row.faces:
             for title in titles:
