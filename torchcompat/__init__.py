@@ -37,6 +37,7 @@ from torchcompat._higher_order_ops import cond as cond
 from torchcompat._higher_order_ops import while_loop as while_loop
 from torchcompat._memory_errors import AcceleratorError as AcceleratorError
 from torchcompat._memory_errors import OutOfMemoryError as OutOfMemoryError
+from torchcompat._memory_format import _mkldnn as _mkldnn
 from torchcompat._memory_format import channels_last as channels_last
 from torchcompat._memory_format import channels_last_3d as channels_last_3d
 from torchcompat._memory_format import contiguous_format as contiguous_format

@@ -8,6 +8,7 @@ from typing import Any
 from torchcompat import _dtype
 from torchcompat._absent import absent_function
 from torchcompat._memory_format import contiguous_format as legacy_contiguous_format
+from torchcompat._symbolic import sym_sqrt
 from torchcompat._tensor import Tensor, ops
 from torchcompat._tensor._dispatch import lifted
 from torchcompat.onnx.operators import shape_as_tensor as _shape_as_tensor
@@ -32,6 +33,17 @@ def _copying(name: str) -> Callable:
 
 for _name in _VIEWS.split():
     globals()[f"{_name}_copy"] = _copying(_name)
+
+
+_stack = ops.stack
+
+
+def _nnpack_available() -> bool:
+    """False: convolutions are XLA's."""
+    return False
+
+
+is_vulkan_available = _nnpack_available
 
 
 @lifted
@@ -77,9 +89,14 @@ def _disable_dynamo(fn: Callable | None = None, recursive: bool = True) -> Calla
 
 
 _segment_reduce = ops.segment_reduce
+_sym_sqrt = sym_sqrt
 
 __all__ = [
     "_disable_dynamo",
+    "_nnpack_available",
+    "_stack",
+    "_sym_sqrt",
+    "is_vulkan_available",
     "_log_softmax_backward_data",
     "_shape_as_tensor",
     "_segment_reduce",

@@ -42,6 +42,7 @@ strided = layout("strided")
 sparse_coo, sparse_csr = layout("sparse_coo"), layout("sparse_csr")
 sparse_csc, sparse_bsr = layout("sparse_csc"), layout("sparse_bsr")
 sparse_bsc, jagged = layout("sparse_bsc"), layout("jagged")
+_mkldnn = layout("_mkldnn")
 per_tensor_affine = qscheme("per_tensor_affine")
 per_channel_affine = qscheme("per_channel_affine")
 per_tensor_symmetric = qscheme("per_tensor_symmetric")
@@ -67,11 +68,11 @@ def strides_for(wanted: memory_format, held: Layout) -> tuple[int, ...]:
             return stride
         if any(s == 0 and n > 1 for n, s in zip(size, stride)):
             return contiguous_strides(size)
-        return _strides_in(tuple(sorted(dims, key=lambda d: -stride[d])), size)
+        return strides_in(tuple(sorted(dims, key=lambda d: -stride[d])), size)
     order = _ORDERS[wanted]
     if len(order) != len(size):
         raise RuntimeError(f"required rank {len(order)} tensor to use {wanted.name} format")
-    return _strides_in(order, size)
+    return strides_in(order, size)
 
 
 def is_dense(held: Layout) -> bool:
@@ -87,7 +88,7 @@ def is_dense(held: Layout) -> bool:
     return True
 
 
-def _strides_in(order: tuple[int, ...], size: tuple[int, ...]) -> tuple[int, ...]:
+def strides_in(order: tuple[int, ...], size: tuple[int, ...]) -> tuple[int, ...]:
     """Dense strides for `size` with the dimensions in memory order `order`, the outermost first."""
     packed = dict(zip(order, contiguous_strides(tuple(size[d] for d in order))))
     return tuple(packed[d] for d in range(len(size)))
@@ -101,4 +102,21 @@ def lies_in(wanted: memory_format, held: Layout) -> bool:
         return is_contiguous(held)
     if len(order) != len(size):
         return False
-    return all(n == 1 or s == want for n, s, want in zip(size, stride, _strides_in(order, size)))
+    return all(n == 1 or s == want for n, s, want in zip(size, stride, strides_in(order, size)))
+
+
+def channels_order(held: Layout) -> tuple[int, ...] | None:
+    """The memory order of images or volumes whose channels are the innermost dimension, else None.
+
+    Where sizes of 1 leave it open, torch takes them to be in order.
+    """
+    size, stride, _ = held
+    order = next((one for one in _ORDERS.values() if len(one) == len(size)), None)
+    if order is None or 0 in size or stride[1] == 0:
+        return None
+    least = 0
+    for dim in reversed(order):
+        if stride[dim] < least or dim == 0 and least == stride[1]:
+            return None
+        least = stride[dim] * size[dim]
+    return order

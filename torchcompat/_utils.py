@@ -110,6 +110,12 @@ def _get_device_index(device: Any, optional: bool = False, allow_cpu: bool = Fal
     return found.index or 0
 
 
+def _rebuild_tensor(storage: Any, storage_offset: int, size: Any, stride: Any) -> Tensor:
+    """A tensor over a storage."""
+    fresh = ops.empty((0,), dtype=storage.dtype, device=storage.device)
+    return fresh.set_(storage, storage_offset, size, stride)
+
+
 def _is_privateuse1_backend_available() -> bool:
     """False: torch's backends of others are not here."""
     return False

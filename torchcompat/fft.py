@@ -7,6 +7,7 @@ from torchcompat._tensor._steps import frequencies as _frequencies
 from torchcompat._tensor._tensor import Tensor as Tensor
 
 globals().update(_FUNCTIONS["fft"])
+__all__ = ["Tensor", "fftfreq", "rfftfreq", *_FUNCTIONS["fft"]]
 
 
 def fftfreq(

@@ -147,15 +147,21 @@ def resolve_name(f: Callable) -> str | None:
 def get_overridable_functions() -> dict[Any, list[Callable]]:
     """The functions that ask their arguments, by the module or class where they are."""
     found: dict[Any, list[Callable]] = {}
-    for one in _overrides.functions():
-        if one.looks:
-            found.setdefault(one.place, []).append(one.shown)
+    for one in _asking():
+        found.setdefault(one.place, []).append(one.shown)
     return found
+
+
+def _asking() -> Iterator[_overrides.Overridable]:
+    """The functions that ask their arguments; of a property torch lists the getter alone."""
+    for one in _overrides.functions():
+        if one.looks and getattr(one.shown, "__name__", None) not in ("__set__", "__delete__"):
+            yield one
 
 
 def get_testing_overrides() -> dict[Callable, Callable]:
     """For each overridable function one with the same signature that returns -1."""
-    return {one.shown: _answering(one) for one in _overrides.functions() if one.looks}
+    return {one.shown: _answering(one) for one in _asking()}
 
 
 def _answering(one: _overrides.Overridable) -> Callable:

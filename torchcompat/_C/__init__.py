@@ -1,6 +1,15 @@
 """The few names of torch's compiled half that Python code reaches for."""
 
-from torchcompat._C import _fft, _functions, _functorch, _linalg, _names, _nn, _special
+from torchcompat._C import (
+    _fft,
+    _functions,
+    _functorch,
+    _linalg,
+    _names,
+    _nn,
+    _special,
+    _VariableFunctions,
+)
 from torchcompat._C._graph_task import (
     _current_autograd_node,
     _current_graph_task_id,
@@ -13,6 +22,7 @@ from torchcompat._C._names import (
     DispatchKeySet,
     _are_functorch_transforms_active,
     _AutoDispatchBelowAutograd,
+    _ConvBackend,
     _ExcludeDispatchKeyGuard,
     _get_accelerator,
     _get_cpp_backtrace,
@@ -70,10 +80,12 @@ __all__ = [
     "Size",
     "TensorBase",
     "_AutoDispatchBelowAutograd",
+    "_ConvBackend",
     "_ExcludeDispatchKeyGuard",
     "_TensorBase",
     "_TorchFunctionState",
     "_TensorMeta",
+    "_VariableFunctions",
     "_are_functorch_transforms_active",
     "_disabled_torch_function_impl",
     "_fft",

@@ -69,6 +69,32 @@ class DispatchKeySet:
         return DispatchKeySet(*(self.keys - {k}))
 
 
+class _ConvBackend(enum.Enum):
+    """Names of torch's kernels of convolution, of which XLA has no need."""
+
+    CudaDepthwise2d = 0
+    CudaDepthwise3d = 1
+    Cudnn = 2
+    CudnnTranspose = 3
+    Empty = 4
+    Miopen = 5
+    MiopenDepthwise = 6
+    MiopenTranspose = 7
+    Mkldnn = 8
+    MkldnnEmpty = 10
+    NnpackSpatial = 11
+    Overrideable = 12
+    Slow2d = 13
+    Slow3d = 14
+    SlowDilated2d = 15
+    SlowDilated3d = 16
+    SlowTranspose2d = 17
+    SlowTranspose3d = 18
+    Winograd3x3Depthwise = 19
+    Xnnpack2d = 20
+    Mps = 21
+
+
 class _Guard:
     """A context that has no dispatch keys to keep out: there are no kernels registered under keys."""
 

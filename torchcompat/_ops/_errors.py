@@ -29,8 +29,12 @@ _CPP_NAMES = {
 
 def cpp_name(x: Any) -> str:
     """The C++ name of an array's type: `float`, `c10::Half`, `long int`."""
-    one = dtype_of(x)
-    return _CPP_NAMES.get(one.name, one.name)
+    return cpp_type(dtype_of(x))
+
+
+def cpp_type(kind: _dtype.dtype) -> str:
+    """The C++ name of a type."""
+    return _CPP_NAMES.get(kind.name, kind.name)
 
 
 def scalar(x: Any) -> str:

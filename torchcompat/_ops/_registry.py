@@ -56,6 +56,7 @@ class Row:
         returns: field names of the named tuple that the op returns, or None.
         grad_name: name of the autograd node, `ReluBackward0`; or a function that gives it from the
             number of dimensions of each traced argument.
+        order: how its results lie in memory (`_tensor/_orders.py`); None where they are in order.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Row:
     returns: tuple[str, ...] | None = None
     differentiable: bool = True
     aliases: tuple[str, ...] = ()
+    order: str | None = None
     jitted: dict[Any, Callable] = field(default_factory=dict)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import torchcompat
 from torchcompat._absent import absent_function
+from torchcompat._ops._registry import ROWS
 
 
 class _References(ModuleType):
@@ -24,6 +25,8 @@ class _References(ModuleType):
         self._source = source
 
     def __getattr__(self, name: str) -> Any:
+        if name == "__all__":
+            return sorted(set(vars(self._source)) & set(ROWS))
         if name.startswith("__"):
             raise AttributeError(f"module '{self.__name__}' has no attribute '{name}'")
         for source in (self._source, torchcompat.Tensor):

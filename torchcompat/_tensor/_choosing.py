@@ -40,7 +40,7 @@ def nonzero(input: Tensor, *, out: Any = None, as_tuple: bool = False) -> Any:
         return ops.unbind(put(np.stack(np.nonzero(np.atleast_1d(host)))), 0)
     coordinates = np.nonzero(host) if input.ndim else np.zeros((0, int(bool(host))), np.int64)
     found = ops.transpose(put(np.stack(coordinates) if input.ndim else coordinates), 0, 1)
-    return found if out is None else _faces.into(out, found)
+    return found if out is None else _faces.into(out, found, "nonzero")
 
 
 @method
@@ -70,7 +70,7 @@ def where(
             "Number other)\n"
         )
     result = ops.where_op(condition, input, other)
-    return result if out is None else _faces.into(out, result)
+    return result if out is None else _faces.into(out, result, "where")
 
 
 def _where(self: Tensor, condition: Tensor, other: Any) -> Tensor:
@@ -91,7 +91,7 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Any = None) -> Tensor:
     host = np.broadcast_to(values_of("masked_select", mask._read()), shape)
     spots = put(np.nonzero(host.reshape(-1))[0])
     found = ops.masked_select_at(input.expand(shape), spots)
-    return found if out is None else _faces.into(out, found)
+    return found if out is None else _faces.into(out, found, "masked_select")
 
 
 @method
@@ -100,7 +100,7 @@ def take_along_dim(
 ) -> Tensor:
     """For each index, the element of `input` along `dim`, the other dimensions broadcast."""
     found = ops.take_along(input, indices, dim)
-    return found if out is None else _faces.into(out, found)
+    return found if out is None else _faces.into(out, found, "take_along_dim")
 
 
 @lifted

@@ -23,6 +23,7 @@ from torchcompat._ops._registry import EITHER, LIST, MIXED, STATIC, TRACED, Row
 from torchcompat._tensor import _saving
 from torchcompat._tensor._cell import Cell
 from torchcompat._tensor._graph import Node
+from torchcompat._tensor._orders import keep_order
 from torchcompat._tensor._state import state
 from torchcompat._tensor._tensor import Tensor, as_array, blank, wrap
 
@@ -339,12 +340,16 @@ def _wrap(
                 break
     if isinstance(out, (tuple, list)):
         wrapped = [_box(one, node, i) for i, one in enumerate(out)]
+        if row.order is not None and tensors is not None:
+            keep_order(row, wrapped, tensors)
         if node is not None:
             _saving.note(node, row, args, wrapped)
         return type(out)(wrapped) if row.returns is None else _named(row)(*wrapped)
-    if node is None:
-        return _box(out, None, 0)
     box = _box(out, node, 0)
+    if row.order is not None and tensors is not None:
+        keep_order(row, (box,), tensors)
+    if node is None:
+        return box
     _saving.note(node, row, args, [box])
     return box
 

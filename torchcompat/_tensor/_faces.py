@@ -17,6 +17,7 @@ from torchcompat import _dtype
 from torchcompat._ops._registry import MISSING, ROWS, Row, forget_executables
 from torchcompat._tensor import _dispatch
 from torchcompat._tensor._graph import closed_view, writing
+from torchcompat._tensor._outs import check_out_type, warn_resized
 from torchcompat._tensor._state import epoch, state
 from torchcompat._tensor._tensor import Tensor
 
@@ -31,7 +32,8 @@ def _call_extra(row: Row, args: tuple, extra: dict[str, Any], more: tuple) -> An
     if out is None:
         return _dispatch.call(row, values)
     check_out(row.name, (*values, out))
-    return into(out, _dispatch.call(row, values))
+    result = _dispatch.call(row, values)
+    return into(out, result, row.name)
 
 
 def _inplace_extra(run: Callable, row: Row, args: tuple, extra: dict[str, Any], more: tuple) -> Any:
@@ -93,8 +95,13 @@ def check_out(name: str, tensors: Iterable) -> None:
         )
 
 
-def into(out: Any, result: Any) -> Any:
-    """Writes a result (or each of several) into `out`, resizing it where its size differs."""
+def into(out: Any, result: Any, name: str = "") -> Any:
+    """Writes a result (or each of several) into `out`, resizing it where its size differs.
+
+    Args:
+        name: the op, where torch wants results of some ops to have the type of `out`.
+    """
+    check_out_type(name, out, result)
     if isinstance(out, (tuple, list)):
         for box, value in zip(out, result):
             into(box, value)
@@ -102,6 +109,7 @@ def into(out: Any, result: Any) -> Any:
         return out if fields is None else _out_type(type(result).__name__, fields)(*out)
     check_castable(result.dtype, out.dtype)
     if out.shape != result.shape:
+        warn_resized(out, tuple(result.shape))
         resize(out, tuple(result.shape))
     write(out, result)
     return out

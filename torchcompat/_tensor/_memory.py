@@ -14,8 +14,9 @@ from torchcompat._tensor import ops
 from torchcompat._tensor._cell import Cell
 from torchcompat._tensor._dispatch import method
 from torchcompat._tensor._faces import touch
+from torchcompat._tensor._orders import arrange
 from torchcompat._tensor._state import epoch
-from torchcompat._tensor._tensor import Tensor, from_cell
+from torchcompat._tensor._tensor import Tensor
 
 __all__ = ["clone", "resize_as_", "zero_"]
 
@@ -26,28 +27,6 @@ def _check_format(name: str, wanted: Any) -> None:
             f"{name}(): argument 'memory_format' must be torch.memory_format, "
             f"not {type(wanted).__name__}"
         )
-
-
-def arrange(tensor: Tensor, strides: tuple[int, ...]) -> Tensor:
-    """Lays a fresh tensor (one that owns its storage) out with the given dense strides."""
-    size = tuple(tensor.shape)
-    if strides == _layout.contiguous_strides(size):
-        return tensor
-    value = packed = tensor._read()
-    if not _layout.is_contiguous((size, strides, 0)):
-        order = sorted(range(len(size)), key=lambda d: (-strides[d], -size[d]))
-        packed = _transposed(value, order)
-    arranged = from_cell(Cell(packed), size, strides)
-    tensor._cell, tensor._layout = arranged._cell, arranged._layout
-    tensor._cache, tensor._seen = value, packed
-    return tensor
-
-
-def _transposed(value: Any, order: list[int]) -> Any:
-    if isinstance(value, jax.ShapeDtypeStruct):
-        return jax.ShapeDtypeStruct(tuple(value.shape[d] for d in order), value.dtype)
-    with jax.enable_x64(True):
-        return jnp.transpose(value, order)
 
 
 @method

@@ -29,8 +29,8 @@ _UNSET: Any = object()
 _VALUES = (Tensor, *ARRAYS)
 
 
-def _written(out: Any, result: Any) -> Any:
-    return result if out is None else into(out, result)
+def _written(out: Any, result: Any, name: str = "") -> Any:
+    return result if out is None else into(out, result, name)
 
 
 def _dimension(dim: Any, kwargs: dict) -> tuple[Any, Any]:
@@ -64,7 +64,7 @@ def _extreme(name: str, two: Callable, along: Callable, everywhere: Callable) ->
                 f"not {type(keepdim).__name__}"
             )
         _check_int(name, dim)
-        return _written(out, along(input, dim, keepdim))
+        return _written(out, along(input, dim, keepdim), name)
 
     return _named(
         function,
@@ -102,7 +102,7 @@ def _middle(name: str, along: Callable, everywhere: Callable, doc: str) -> Calla
         dim, keepdims = _dimension(dim, kwargs)
         if dim is None:
             return _written(out, everywhere(input))
-        return _written(out, along(input, dim, keepdim if keepdims is None else keepdims))
+        return _written(out, along(input, dim, keepdim if keepdims is None else keepdims), name)
 
     return _named(function, name, doc)
 

@@ -3,7 +3,8 @@
 Found by running torch and looking at its nodes. An op that is not listed is not checked.
 """
 
-# what is kept (names of arguments, `result`, or `inside`: nothing that a caller can write to) -> ops
+# what is kept (names of arguments, `result`, `chosen`: the result that holds indices, or `inside`: nothing
+# that a caller can write to) -> ops
 ALIKE = {
     "": (
         "_add _sub _to_copy add alias append_zero as_strided as_strided_scatter block_diag_op "
@@ -24,9 +25,8 @@ ALIKE = {
     "index": "index_fill index_select scatter",
     "indices": "max_unpool1d max_unpool2d max_unpool3d",
     "input": (
-        "abs acos acosh adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d "
-        "adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d asin asinh atan atanh "
-        "avg_pool1d avg_pool2d avg_pool3d celu cos cosh cummax cummin digamma elu entr erf "
+        "abs acos acosh adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d asin asinh atan atanh "
+        "avg_pool1d avg_pool2d avg_pool3d celu cos cosh digamma elu entr erf "
         "erfc erfinv gammaln gelu glu hardshrink hardsigmoid hardswish hardtanh i0 leaky_relu "
         "lgamma local_response_norm log log10 log1p log2 logdet logit logsigmoid matrix_exp "
         "max_pool1d max_pool2d max_pool3d mish nan_to_num nanmean nansum normalize polygamma "
@@ -34,8 +34,13 @@ ALIKE = {
         "var_mean"
     ),
     "inside": (
-        "cholesky_inverse cholesky_solve corrcoef gaussian_nll_loss kthvalue l1_loss median "
-        "mode msort nanquantile ndtr quantile sort svd tanhshrink topk triplet_margin_loss"
+        "cholesky_inverse cholesky_solve corrcoef gaussian_nll_loss l1_loss msort nanquantile "
+        "ndtr quantile svd tanhshrink triplet_margin_loss"
+    ),
+    "chosen": "kthvalue max median min mode sort topk",
+    "input chosen": (
+        "adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d cummax cummin "
+        "max_pool1d_with_indices max_pool2d_with_indices max_pool3d_with_indices"
     ),
     "mask": "masked_fill masked_scatter",
     "result": (

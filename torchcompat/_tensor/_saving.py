@@ -22,7 +22,7 @@ from torchcompat._tensor._tensor import Tensor, wrap
 
 # What stands for a value that is not kept: both have a shape and a dtype.
 ABSENT = (jax.ShapeDtypeStruct, jax.core.ShapedArray)
-_RESULT = "result"
+_RESULT, _CHOSEN = "result", "chosen"
 
 
 class _Rule:
@@ -147,6 +147,8 @@ def note(node: Any, row: Row, args: tuple, results: list[Tensor]) -> None:
                 node.marks.append(Mark(one, False))
     if _RESULT in kept:
         node.marks += [Mark(t, True) for t in results if t._grad_fn is node]
+    if _CHOSEN in kept:
+        node.marks += [Mark(t, False) for t in results if t._grad_fn is None]
     return pack(node)
 
 

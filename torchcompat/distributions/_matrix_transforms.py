@@ -8,8 +8,8 @@ from typing import Any
 
 import torchcompat as torch
 from torchcompat.distributions import constraints
+from torchcompat.distributions._plain_transforms import LowerCholeskyTransform
 from torchcompat.distributions._transform_base import Transform
-from torchcompat.distributions.transforms import LowerCholeskyTransform
 from torchcompat.distributions.utils import tril_matrix_to_vec, vec_to_tril_matrix
 
 __all__ = [

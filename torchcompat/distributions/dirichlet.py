@@ -5,10 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import torchcompat as torch
+from torchcompat._absent import fill
 from torchcompat.distributions import constraints
 from torchcompat.distributions.distribution import ExponentialFamily
 
 __all__ = ["Dirichlet"]
+
+fill(
+    globals(),
+    "samples are differentiated through draws of the gamma distribution",
+    functions="_Dirichlet_backward",
+)
 
 
 class Dirichlet(ExponentialFamily):
@@ -67,3 +74,10 @@ class Dirichlet(ExponentialFamily):
             - (k - total) * torch.digamma(total)
             - ((self.concentration - 1.0) * torch.digamma(self.concentration)).sum(-1)
         )
+
+    @property
+    def _natural_params(self) -> tuple:
+        return (self.concentration,)
+
+    def _log_normalizer(self, x: Any) -> Any:  # type: ignore[override]
+        return torch.lgamma(x).sum(-1) - torch.lgamma(x.sum(-1))

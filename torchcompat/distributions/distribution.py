@@ -224,4 +224,36 @@ def _is_traced(x: Any) -> bool:
 
 
 class ExponentialFamily(Distribution):
-    """A distribution of an exponential family; entropies are given in closed form."""
+    """A distribution with density `exp(<t(x), theta> - F(theta) + k(x))`.
+
+    From theta and F follow entropies and divergences, by F's gradient. Those with a closed form use it.
+    Source: Nielsen, Nock, Entropies and Cross-entropies of Exponential Families, 2010.
+    """
+
+    @property
+    def _natural_params(self) -> tuple:
+        """Theta: a tuple of tensors."""
+        raise NotImplementedError
+
+    def _log_normalizer(self, *natural_params: Any) -> Any:
+        """F, of the parts of theta."""
+        raise NotImplementedError
+
+    @property
+    def _mean_carrier_measure(self) -> Any:
+        """The mean of k(x)."""
+        raise NotImplementedError
+
+    def _normalizer_and_gradients(self) -> tuple:
+        """F at theta, and its gradient by each part of theta; both can be differentiated again."""
+        theta = [part.detach().requires_grad_() for part in self._natural_params]
+        value = self._log_normalizer(*theta)
+        return value, torch.autograd.grad(value.sum(), theta, create_graph=True)
+
+    def entropy(self) -> Any:
+        """The entropy, by the gradient of F."""
+        result, gradients = self._normalizer_and_gradients()
+        result = result - self._mean_carrier_measure
+        for part, gradient in zip(self._natural_params, gradients):
+            result = result - (part * gradient).reshape(self._batch_shape + (-1,)).sum(-1)
+        return result

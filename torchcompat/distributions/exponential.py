@@ -62,3 +62,10 @@ class Exponential(ExponentialFamily):
 
     def entropy(self) -> Any:
         return 1.0 - torch.log(self.rate)
+
+    @property
+    def _natural_params(self) -> tuple:
+        return (-self.rate,)
+
+    def _log_normalizer(self, x: Any) -> Any:  # type: ignore[override]
+        return -torch.log(-x)

@@ -13,6 +13,7 @@ from torchcompat.distributions.beta import Beta
 from torchcompat.distributions.binomial import Binomial
 from torchcompat.distributions.categorical import Categorical
 from torchcompat.distributions.dirichlet import Dirichlet
+from torchcompat.distributions.distribution import ExponentialFamily
 from torchcompat.distributions.exponential import Exponential
 from torchcompat.distributions.gamma import Gamma
 from torchcompat.distributions.geometric import Geometric
@@ -70,6 +71,20 @@ def kl_divergence(p: Any, q: Any) -> Any:
             f"{q.__class__.__name__}"
         )
     return function(p, q)
+
+
+@register_kl(ExponentialFamily, ExponentialFamily)
+def _kl_expfamily_expfamily(p: Any, q: Any) -> Any:
+    if type(p) is not type(q):
+        raise NotImplementedError(
+            "The cross KL-divergence between different exponential families cannot be computed using "
+            "Bregman divergences"
+        )
+    value, gradients = p._normalizer_and_gradients()
+    result = q._log_normalizer(*q._natural_params) - value
+    for ours, theirs, gradient in zip(p._natural_params, q._natural_params, gradients):
+        result = result - _sum_rightmost((theirs - ours) * gradient, len(q.event_shape))
+    return result
 
 
 @register_kl(Normal, Normal)

@@ -7,13 +7,13 @@ from typing import Any
 
 import torchcompat as torch
 from torchcompat.distributions import constraints
-from torchcompat.distributions.distribution import Distribution
+from torchcompat.distributions.distribution import ExponentialFamily
 from torchcompat.distributions.utils import _standard_normal, broadcast_all
 
 __all__ = ["Normal"]
 
 
-class Normal(Distribution):
+class Normal(ExponentialFamily):
     """The normal distribution of mean `loc` and standard deviation `scale`."""
 
     arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
@@ -66,3 +66,10 @@ class Normal(Distribution):
 
     def entropy(self) -> Any:
         return 0.5 + 0.5 * math.log(2 * math.pi) + torch.log(self.scale)
+
+    @property
+    def _natural_params(self) -> tuple:
+        return (self.loc / self.scale.pow(2), -0.5 * self.scale.pow(2).reciprocal())
+
+    def _log_normalizer(self, x: Any, y: Any) -> Any:  # type: ignore[override]
+        return -0.25 * x.pow(2) / y + 0.5 * torch.log(-math.pi / y)

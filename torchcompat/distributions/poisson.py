@@ -46,3 +46,10 @@ class Poisson(ExponentialFamily):
             self._validate_sample(value)
         rate, value = broadcast_all(self.rate, value)
         return value.xlogy(rate) - rate - (value + 1).lgamma()
+
+    @property
+    def _natural_params(self) -> tuple:
+        return (torch.log(self.rate),)
+
+    def _log_normalizer(self, x: Any) -> Any:  # type: ignore[override]
+        return torch.exp(x)

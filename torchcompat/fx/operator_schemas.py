@@ -9,7 +9,27 @@ from typing import Any, NamedTuple
 from torchcompat import _overrides
 from torchcompat.fx._compatibility import compatibility
 
-__all__ = ["ArgsKwargsPair", "normalize_function", "normalize_module"]
+__all__ = [
+    "ArgsKwargsPair",
+    "get_signature_for_torch_op",
+    "normalize_function",
+    "normalize_module",
+]
+
+
+@compatibility(is_backward_compatible=False)
+def get_signature_for_torch_op(
+    op: Callable, return_schemas: bool = False
+) -> list[inspect.Signature] | None:
+    """The signature of a function of torch, in a list; None for any other.
+
+    Raises:
+        NotImplementedError: TorchScript's schemas are asked for.
+    """
+    if return_schemas:
+        raise NotImplementedError(f"return_schemas={return_schemas}: there is no TorchScript")
+    known = _overrides.known(op)
+    return [known.signature] if known else None
 
 
 @compatibility(is_backward_compatible=False)

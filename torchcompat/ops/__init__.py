@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from torchcompat._absent import absent_function
+from torchcompat._kernels import kernel
 from torchcompat._tensor import Tensor
 from torchcompat._tensor._aten import ATEN
 from torchcompat._tensor._faces import FUNCTIONS
@@ -42,6 +43,7 @@ def _aten(name: str) -> Callable | None:
         if found is not None and name.startswith(family):
             return found
     found = FUNCTIONS["all"].get(name) or getattr(Tensor, name, None) or _ABSENT.get(name)
+    found = found or kernel("torch.ops.aten", name)
     return found if callable(found) else None
 
 

@@ -15,10 +15,12 @@ STAND_INS = {"torch": "torchcompat"}
 # torch's own test utilities and what they stand on, run from the files of the installed torch.
 OWN_FILES = frozenset(
     {
+        "torchcompat._prims_common",
         "torchcompat._vendor",
         "torchcompat.testing._comparison",
         "torchcompat.testing._internal",
         "torchcompat.testing._utils",
+        "torchcompat.utils._inspect",
     }
 )
 # Never ported: ourselves, and what we run on (flax asks for torch to test itself).

@@ -11,10 +11,12 @@ from torchcompat.serialization._location import MAP_LOCATION, default_restore_lo
 from torchcompat.serialization._options import (
     LoadEndianness,
     SourceChangeWarning,
+    check_module_version_greater_or_equal,
     get_crc32_options,
     get_default_load_endianness,
     set_crc32_options,
     set_default_load_endianness,
+    skip_data,
 )
 from torchcompat.serialization._save import DEFAULT_PROTOCOL, save
 from torchcompat.serialization._storage import TypedStorage, UntypedStorage
@@ -27,6 +29,7 @@ __all__ = [
     "TypedStorage",
     "UntypedStorage",
     "add_safe_globals",
+    "check_module_version_greater_or_equal",
     "clear_safe_globals",
     "default_restore_location",
     "get_crc32_options",
@@ -39,4 +42,5 @@ __all__ = [
     "save",
     "set_crc32_options",
     "set_default_load_endianness",
+    "skip_data",
 ]

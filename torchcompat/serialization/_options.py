@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import enum
 import sys
+import warnings
+from typing import Any
 
 
 class LoadEndianness(enum.Enum):
@@ -21,6 +23,7 @@ class SourceChangeWarning(Warning):
 class _Options:
     endianness: LoadEndianness | None = None
     crc32 = True
+    skip_data = False
 
 
 _options = _Options()
@@ -47,6 +50,52 @@ def default_byte_order() -> str:
     if _options.endianness is LoadEndianness.NATIVE:
         return sys.byteorder
     return "big" if _options.endianness is LoadEndianness.BIG else "little"
+
+
+class skip_data:
+    """A context in which `save` leaves room for the bytes of storages and writes zeros there.
+
+    Raises:
+        NotImplementedError: `materialize_fake_tensors` is true.
+    """
+
+    def __init__(self, materialize_fake_tensors: bool = False) -> None:
+        if materialize_fake_tensors:
+            raise NotImplementedError("skip_data: materialize_fake_tensors=True")
+
+    def __enter__(self) -> None:
+        self._former, _options.skip_data = _options.skip_data, True
+
+    def __exit__(self, *exc: object) -> None:
+        _options.skip_data = self._former
+
+
+def skips_data() -> bool:
+    """Whether the bytes of storages are left out."""
+    return _options.skip_data
+
+
+def check_module_version_greater_or_equal(
+    module: Any, req_version_tuple: tuple, error_if_malformed: bool = True
+) -> bool:
+    """Whether the `__version__` of a module is at least the given one.
+
+    Raises:
+        RuntimeError: the version has parts of other types, and `error_if_malformed`.
+    """
+    parts = module.__version__.split(".")
+    try:
+        found = tuple(type(want)(part) for want, part in zip(req_version_tuple, parts))
+    except ValueError as error:
+        text = (
+            f"'{module.__name__}' module version string is malformed '{module.__version__}' and "
+            f"cannot be compared with tuple {req_version_tuple}"
+        )
+        if error_if_malformed:
+            raise RuntimeError(text) from error
+        warnings.warn(f"{text}, but continuing assuming that requirement is met")
+        return True
+    return found >= req_version_tuple
 
 
 def get_crc32_options() -> bool:

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 from torchcompat.serialization._atomic import write_file
 from torchcompat.serialization._legacy_load import MAGIC_NUMBER, PROTOCOL_VERSION
+from torchcompat.serialization._options import skips_data
 from torchcompat.serialization._pickler import Pickler, storage_bytes
 from torchcompat.serialization._zip_write import ZipWriter
 
@@ -88,7 +89,8 @@ def _zip(obj: Any, protocol: int) -> Callable[[BinaryIO], None]:
         archive.add(".storage_alignment", b"64")
         archive.add("byteorder", b"little")
         for key, cell in enumerate(pickler.cells):
-            archive.add(f"data/{key}", storage_bytes(cell))
+            block = storage_bytes(cell)
+            archive.add(f"data/{key}", bytes(len(block)) if skips_data() else block)
         archive.add("version", b"3\n")
         archive.finish()
 

@@ -29,6 +29,23 @@ class WeakIdRef(weakref.ref):
         return self is other if mine is None or others is None else mine is others
 
 
+class _WeakHashRef(weakref.ref):
+    """A weak reference that compares by equality and keeps the hash of what it refers to."""
+
+    __slots__ = ("_id",)
+
+    def __init__(self, key: Any, callback: Any = None) -> None:
+        self._id = hash(key)
+        super().__init__(key, callback)  # type: ignore[call-arg]
+
+    def __hash__(self) -> int:
+        return self._id
+
+    def __eq__(self, other: object) -> bool:
+        mine, others = self(), other() if isinstance(other, weakref.ref) else None
+        return self is other if mine is None or others is None else mine == others
+
+
 class WeakIdKeyDictionary(MutableMapping):
     """A dictionary of objects by identity; an entry goes when its key does."""
 
