@@ -123,6 +123,9 @@ RUNS = {
     "converted": lambda t, d: d.default_convert(
         [np.ones(2), 1, "a", {"x": np.zeros(1)}, (np.int32(3),)]
     ),
+    "seeds for NumPy": lambda t, d: [
+        d._utils.worker._generate_state(seed, i) for seed in (1, 2**63 - 1) for i in (0, 3)
+    ],
     "own collate": lambda t, d: list(d.DataLoader(range(4), 2, collate_fn=lambda b: sum(b))),
     "own map": lambda t, d: t.utils.data._utils.collate.collate(
         [3, 4], collate_fn_map={int: lambda b, *, collate_fn_map=None: max(b)}

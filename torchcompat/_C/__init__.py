@@ -1,6 +1,7 @@
 """The few names of torch's compiled half that Python code reaches for."""
 
 from torchcompat._C import (
+    _autograd,
     _fft,
     _functions,
     _functorch,
@@ -12,6 +13,7 @@ from torchcompat._C import (
 )
 from torchcompat._C._graph_task import (
     _current_autograd_node,
+    _current_graph_task_execution_order,
     _current_graph_task_id,
     _WeakTensorRef,
     _will_engine_execute_node,
@@ -54,6 +56,9 @@ from torchcompat._memory_format import layout, memory_format
 from torchcompat._random import Generator
 from torchcompat._tensor import Size
 from torchcompat._tensor import Tensor as TensorBase
+from torchcompat._tensor._autograd import is_grad_enabled
+from torchcompat._tensor._autograd import set_grad_enabled as _set_grad_enabled
+from torchcompat.autograd.forward_ad import _is_fwd_grad_enabled, _set_fwd_grad_enabled
 from torchcompat.backends.cpu import get_cpu_capability as _get_cpu_capability
 from torchcompat.overrides import (
     DisableTorchFunction,
@@ -70,7 +75,13 @@ __all__ = [
     *COMPILED.split(),
     "_WeakTensorRef",
     "_current_autograd_node",
+    "_autograd",
+    "_current_graph_task_execution_order",
     "_current_graph_task_id",
+    "_is_fwd_grad_enabled",
+    "_set_fwd_grad_enabled",
+    "_set_grad_enabled",
+    "is_grad_enabled",
     "_will_engine_execute_node",
     "DisableTorchFunction",
     "DisableTorchFunctionSubclass",

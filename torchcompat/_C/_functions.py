@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from torchcompat._tensor._nodes import Accumulate as AccumulateGrad
-from torchcompat.autograd._once import DelayedError
+from torchcompat.autograd._once import DelayedError, UndefinedGrad
 
-__all__ = ["AccumulateGrad", "DelayedError"]
+__all__ = ["AccumulateGrad", "DelayedError", "UndefinedGrad"]

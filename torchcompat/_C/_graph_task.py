@@ -6,7 +6,9 @@ import weakref
 from typing import Any
 
 from torchcompat._tensor import Tensor
+from torchcompat._tensor._nodes import Accumulate, GraphNode
 from torchcompat._tensor._state import state
+from torchcompat.autograd.grad_mode import is_multithreading_enabled
 
 
 def _current_graph_task_id() -> int:
@@ -23,13 +25,41 @@ def _will_engine_execute_node(node: Any) -> bool:
     """Whether the running backward pass goes through `node`.
 
     Raises:
-        RuntimeError: none is running.
+        RuntimeError: none is running, it is no node, or a leaf's under `autograd.grad`.
     """
-    if state.backward_pass is None:
+    if not isinstance(node, GraphNode):
         raise RuntimeError(
-            "_get_will_engine_execute_node should only be called during the backward pass"
+            f"_will_engine_execute_node expects an grad_fn, but got {type(node).__name__}"
         )
-    return node in state.backward_pass.reached
+    running = _running("_get_should_execute_nodes")
+    if not running.accumulating and isinstance(node, Accumulate):
+        raise RuntimeError(
+            "A leaf node was passed to _will_engine_execute_node but we are currently running "
+            "autograd.grad(). This is currently not supported."
+        )
+    return node in running.reached
+
+
+def _current_graph_task_execution_order() -> list:
+    """The nodes that the running backward pass goes through from here on, in order.
+
+    Raises:
+        RuntimeError: none is running, or `set_multithreading_enabled` is on.
+    """
+    running = _running("_current_graph_task_execution_order")
+    if is_multithreading_enabled():
+        raise RuntimeError(
+            "get_current_graph_task_execution_order expects the current backward to be executed with "
+            "multithreading disabled, e.g. by running:\n\n>>> with torch.autograd."
+            "set_multithreading_enabled(False):\n...     torch.autograd.grad(...)\n"
+        )
+    return running.order()
+
+
+def _running(name: str) -> Any:
+    if state.backward_pass is None:
+        raise RuntimeError(f"{name} should only be called during the backward pass")
+    return state.backward_pass
 
 
 class _WeakTensorRef:

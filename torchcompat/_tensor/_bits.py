@@ -161,7 +161,7 @@ def view_dtype(input: Tensor, to: _dtype.dtype) -> Tensor:
 
 
 def _recording(name: str, source: Tensor, result: Tensor) -> Tensor:
-    if source._requires_grad and state.grad_enabled:
+    if state.grad_enabled and source.requires_grad:
         node = _dispatch.recorded_view(ROWS[name], (source,))
         node.made(result, 0, tuple(result.shape), result._cell.value.dtype)
     return result

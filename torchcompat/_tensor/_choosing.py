@@ -137,10 +137,17 @@ def narrow_copy(input: Tensor, dim: int, start: int, length: int, *, out: Any = 
 @method
 def unsafe_chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """`chunk`; the pieces may be written to as if they were not views."""
-    return ops.chunk(input, chunks, dim)
+    return unwatched(ops.chunk(input, chunks, dim))
 
 
 @method
 def unsafe_split(input: Tensor, split_size: int, dim: int = 0) -> tuple[Tensor, ...]:
     """`split`; the pieces may be written to as if they were not views."""
-    return ops.split_every(input, split_size, dim)
+    return unwatched(ops.split_every(input, split_size, dim))
+
+
+def unwatched(views: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Views of which autograd forgets that they are some."""
+    for view in views:
+        view._is_view_of = view._graph_version = view._closed = None
+    return views

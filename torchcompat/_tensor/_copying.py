@@ -67,7 +67,9 @@ def attributes_of(tensor: Tensor) -> dict:
     return {name: x for name, x in tensor.__dict__.items() if name not in _OF_AUTOGRAD}
 
 
-_OF_AUTOGRAD = frozenset(("_accumulator", "_retains_grad", "_tangent", "_version_ahead"))
+_OF_AUTOGRAD = frozenset(
+    ("_accumulator", "_idle_hooks", "_retains_grad", "_tangent", "_version_ahead")
+)
 
 
 def _restore_cell(data: np.ndarray) -> Cell:

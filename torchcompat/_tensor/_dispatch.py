@@ -385,7 +385,7 @@ def _view(row: Row, args: tuple) -> Any:
     node = recorded_view(row, args) if state.grad_enabled and source.requires_grad else None
     if isinstance(layout, list):
         views = tuple(viewed(source, one, node, i) for i, one in enumerate(layout))
-        if node is not None:
+        if state.grad_enabled:
             for one in views:
                 one._closed = "several"
         return views
@@ -410,12 +410,13 @@ def viewed(
     if layout[0] != shape or layout != _layout.contiguous(shape):
         result._layout = layout
     result._is_view_of = source if source._is_view_of is None else source._is_view_of
-    if state.grad_enabled:
-        result._graph_version = cell.version
+    result._graph_version = cell.version
     if source._silent:
         result._silent = True
-    if source._closed:
+    if state.grad_enabled:
         result._closed = source._closed
+    else:
+        result._closed = "inference" if state.inference else "no_grad"
     if node is not None:
         node.made(result, index, layout[0], cell.value.dtype)
     return result

@@ -11,7 +11,7 @@ import functools
 import heapq
 import itertools
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -49,6 +49,7 @@ class _Pass:
         finals: what is called when the pass has ended.
         number: which pass of the process it is.
         node: the node that is being run.
+        ready: a heap of the nodes that can be run.
         waiting: how many edges within the graph lead to each node and have not been passed.
         useful: the nodes that lead to what is wanted; None if all do.
     """
@@ -70,6 +71,7 @@ class _Pass:
         self.finals: list[Callable] = []
         self.number = next(_numbers)
         self.node: Any = None
+        self.ready: list = []
         self.waiting = _count_uses([edge.node for edge, _ in roots])
         self.useful: Any = None if wanted is None else _leading_to(self.waiting, wanted)
         for edge, gradient in roots:
@@ -91,28 +93,25 @@ class _Pass:
         try:
             self._run()
         finally:
-            state.backward_pass = before
-            for final in self.finals:
-                final()
+            try:
+                for final in self.finals:  # which may add more
+                    final()
+            finally:
+                state.backward_pass = before
 
     @property
     def reached(self) -> Any:
-        """The nodes that the pass goes through."""
-        return self.waiting if self.useful is None else self.useful
+        """The nodes that the pass goes through, those whose gradients are wanted among them."""
+        if self.useful is None:
+            return self.waiting
+        return self.useful | {edge.node for edge in self.wanted}
 
     def _run(self) -> None:
-        ready = [(-n.serial, id(n), n) for n, uses in self.waiting.items() if not uses]
-        heapq.heapify(ready)
+        self.ready = [_placed_in_line(n) for n, uses in self.waiting.items() if not uses]
+        heapq.heapify(self.ready)
         with set_grad_enabled(self.create_graph), _enable_x64(True):
-            while ready:
-                *_, node = heapq.heappop(ready)
+            for node in _in_order(self.ready, self.waiting):
                 self._visit(node)
-                for edge in node.edges:
-                    if edge is None:
-                        continue
-                    self.waiting[edge.node] -= 1
-                    if not self.waiting[edge.node]:
-                        heapq.heappush(ready, (-edge.node.serial, id(edge.node), edge.node))
 
     def _visit(self, node: Any) -> None:
         held = self.gradients.pop(node, None)
@@ -127,6 +126,7 @@ class _Pass:
                 if edge in self.wanted:
                     self.wanted[edge] = self.boxed(gradient)
             if node not in self.useful and not isinstance(node, Accumulate):
+                self._only_shown(node, held)
                 return
         if type(node) is Accumulate:
             if self.accumulating and (self.wanted is None or Edge(node, 0) in self.wanted):
@@ -135,6 +135,19 @@ class _Pass:
         for edge, gradient in zip(node.edges, self._through(node, held)):
             if edge is not None and gradient is not None:
                 self.add(edge, gradient)
+
+    def _only_shown(self, node: Any, held: dict[int, Any]) -> None:
+        """Has the hooks before a node that is not run see its gradients, as torch does."""
+        if node.extra is not None and node.extra.before:
+            count = 1 + max(i for i, *_ in node.outputs)
+            self._before(node.extra, tuple(held.get(i) for i in range(count)))
+
+    def order(self) -> list[Any]:
+        """The nodes that the pass runs from here on, in order; the one being run comes first."""
+        ready = [_placed_in_line(self.node), *self.ready]
+        heapq.heapify(ready)
+        reached = self.reached
+        return [node for node in _in_order(ready, dict(self.waiting)) if node in reached]
 
     def needs(self, edge: Edge | None) -> bool:
         """Whether the gradient along an edge is asked for."""
@@ -231,6 +244,29 @@ class _Pass:
         if not self.retain_graph:
             node.release()
         return found
+
+
+def _placed_in_line(node: Any) -> tuple:
+    """A ready node with what it is ordered by: the latest made is run first."""
+    return -node.serial, id(node), node
+
+
+def _in_order(ready: list, waiting: dict[Any, int]) -> Iterator[Any]:
+    """The nodes of a graph, each after all that use its outputs.
+
+    Args:
+        ready: a heap of those that nothing uses.
+        waiting: how many edges lead to each of the others; it is counted down.
+    """
+    while ready:
+        *_, node = heapq.heappop(ready)
+        yield node
+        for edge in node.edges:
+            if edge is None:
+                continue
+            waiting[edge.node] -= 1
+            if not waiting[edge.node]:
+                heapq.heappush(ready, _placed_in_line(edge.node))
 
 
 def _count_uses(nodes: list[Any]) -> dict[Any, int]:

@@ -87,12 +87,32 @@ def _respelled(row: Row, title: str, args: tuple, extra: dict[str, Any], more: t
 
 
 def check_out(name: str, tensors: Iterable) -> None:
-    """Raises torch's error for `out=` where a tensor, or one in a list of them, requires a gradient."""
+    """Raises torch's error for `out=` where a tensor, or one in a list of them, requires a gradient.
+
+    Raises:
+        RuntimeError: one does.
+        NotImplementedError: one has a tangent.
+    """
+    if state.forward is not None and any(
+        state.forward.tangent(x) is not None for x in _flat_tensors(tensors)
+    ):
+        raise NotImplementedError(
+            f"Trying to use forward AD with {name}_out that does not support it because it is an out= "
+            "function"
+        )
     if state.grad_enabled and _dispatch.any_requires_grad(tensors):
         raise RuntimeError(
             f"{name}(): functions with out=... arguments don't support automatic differentiation, but "
             "one of the arguments requires grad."
         )
+
+
+def _flat_tensors(tensors: Iterable) -> list[Tensor]:
+    return [x for x in jax.tree.leaves(tuple(tensors), is_leaf=_is_tensor) if _is_tensor(x)]
+
+
+def _is_tensor(x: Any) -> bool:
+    return isinstance(x, Tensor)
 
 
 def into(out: Any, result: Any, name: str = "") -> Any:
@@ -150,26 +170,16 @@ def check_inplace(target: Tensor) -> None:
             "clone to get a normal tensor before doing inplace update.See "
             "https://github.com/pytorch/rfcs/pull/17 for more details."
         )
-    if state.grad_enabled and target._requires_grad and target._grad_fn is None:
+    if not state.grad_enabled:
+        return
+    base = target._is_view_of
+    if target._closed and (target._requires_grad or (base is not None and base._requires_grad)):
+        raise RuntimeError(closed_view(target))
+    if target._requires_grad and target._grad_fn is None:
         raise RuntimeError(
             "a leaf Variable that requires grad is being used in an in-place operation."
         )
-    base = target._is_view_of
-    if not state.grad_enabled or base is None:
-        return
-    if target._closed and target._requires_grad:
-        raise RuntimeError(closed_view(target, "and is being modified inplace"))
-    if not base._requires_grad:
-        return
-    if target._graph_version is None:
-        raise RuntimeError(
-            "A view was created in no_grad mode and is being modified inplace with grad mode enabled. "
-            "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify "
-            "your code by moving both the view and the inplace either both inside the no_grad block (if "
-            "you don't want the inplace to be tracked) or both outside (if you want the inplace to be "
-            "tracked)."
-        )
-    if base._grad_fn is None:
+    if base is not None and base._requires_grad and base._grad_fn is None:
         raise RuntimeError(
             "a view of a leaf Variable that requires grad is being used in an in-place operation."
         )
@@ -240,7 +250,8 @@ def _inplace_view(row: Row, args: tuple) -> Tensor:
 def relayout(target: Tensor, view: Tensor) -> Tensor:
     """Makes `target` what its own `view` is, its place in the graph included."""
     target._layout, target._seen = view._layout, None
-    target._grad_fn, target._output_nr = view._grad_fn, view._output_nr
+    if state.grad_enabled:
+        target._grad_fn, target._output_nr = view._grad_fn, view._output_nr
     touch(target)
     epoch.advance()
     return target

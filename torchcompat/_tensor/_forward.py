@@ -24,14 +24,7 @@ _NUMBERS = (bool, int, float, complex, type(None))
 
 
 class Level:
-    """One open level.
-
-    Attributes:
-        enabled: whether tangents go through ops.
-    """
-
-    def __init__(self) -> None:
-        self.enabled = True
+    """One open level."""
 
     def tangent(self, tensor: Tensor) -> Tensor | None:
         """The tangent of a tensor, or None: it does not change."""
@@ -54,7 +47,7 @@ class Level:
         """Runs an op, and the derivative of it where an argument has a tangent."""
         with paused():
             out = _dispatch.call(row, args)
-        if not (self.enabled and row.differentiable):
+        if not (state.forward_enabled and row.differentiable):
             return out
         given = _traced(row, args)
         flat, structure = jax.tree.flatten(given, is_leaf=_is_leaf)
@@ -96,7 +89,7 @@ class Level:
 
     def written(self, target: Tensor, result: Any) -> None:
         """`result` has been written into `target`: the same is done to its tangent."""
-        if not self.enabled:
+        if not state.forward_enabled:
             return
         new = self.tangent(result) if isinstance(result, Tensor) else None
         held = self.tangent(target)

@@ -25,7 +25,7 @@ from torchcompat._tensor._nodes import (
     move_keeper,
     run_hook,
 )
-from torchcompat._tensor._tensor import Tensor
+from torchcompat._tensor._tensor import UNRECORDED, Tensor
 
 __all__ = [
     "Accumulate",
@@ -88,18 +88,24 @@ def renew(view: Tensor) -> None:
     if view._graph_version is None or view._graph_version == version:
         return
     base: Any = view._is_view_of
-    if base._requires_grad and view._closed and view._grad_fn is not None:
+    unrecorded = view._closed in UNRECORDED
+    if base._requires_grad and (unrecorded or (view._closed and view._grad_fn is not None)):
         raise RuntimeError(
-            closed_view(view, "and its base or another view of its base has been modified inplace")
+            closed_view(view, "its base or another view of its base has been modified inplace")
         )
     view._graph_version = version
     if base._requires_grad:
         before = view._grad_fn, view._output_nr
         node = Node(_ALIAS, [form(base)], _within(view, base), [base], [0])
-        node.made(view, 0, tuple(view.shape), base._cell.value.dtype)
+        node.made(view, 0, tuple(view.shape), view._cell.value.dtype)
         move_keeper(view, *before)
 
 
+_BLOCK = (
+    "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code "
+    "by moving both the view and the inplace either both inside the {mode} block (if you don't want "
+    "the inplace to be tracked) or both outside (if you want the inplace to be tracked)."
+)
 # Why a view is closed to in-place writes.
 _CLOSED = {
     "several": "This view is the output of a function that returns multiple views. Such functions do "
@@ -109,13 +115,25 @@ _CLOSED = {
     "as-is) and the autograd logic to handle view+inplace would override the custom backward "
     "associated with the custom Function, leading to incorrect gradients. This behavior is "
     "forbidden. You can fix this by cloning the output of the custom Function.",
+    "no_grad": _BLOCK.format(mode="no_grad"),
+    "inference": _BLOCK.format(mode="inference_mode"),
 }
 
 
-def closed_view(view: Tensor, what: str) -> str:
+def closed_view(view: Tensor, what: str = "is being modified inplace") -> str:
     """torch's text for a view that is closed to in-place writes and was written to."""
-    name = view._grad_fn.name().rstrip("0123456789").removesuffix("Backward")
-    return f"Output {view._output_nr} of {name} is a view {what}. {_CLOSED[str(view._closed)]}"
+    mode, now = "no_grad mode", " with grad mode enabled"
+    if view._closed == "inference":
+        mode, now = "inference mode", " in normal mode"
+    subject, made = "A view", f" was created in {mode}"
+    if view._grad_fn is not None:
+        name = view._grad_fn.name().rstrip("0123456789").removesuffix("Backward")
+        subject = f"Output {view._output_nr} of {name} is a view"
+        if view._closed in UNRECORDED:
+            subject += " of a view which"
+        else:
+            made = now = ""
+    return f"{subject}{made} and {what}{now}. {_CLOSED[str(view._closed)]}"
 
 
 def _within(view: Tensor, base: Tensor) -> list:
@@ -148,6 +166,8 @@ Tensor._renew = renew
 
 def writing(target: Tensor, result: Tensor) -> Callable[[], None]:
     """Prepares the graph for `result` being written into `target`; call the result after the write."""
+    if target._closed:
+        raise RuntimeError(closed_view(target))
     base = target._is_view_of
     if base is None or target._graph_version is None:
 

@@ -31,7 +31,7 @@ _ALIAS, _INDEX, _PUT = (ROWS[name] for name in ("alias", "index", "index_put_at"
 def _apply(self: Tensor, steps: Steps) -> Tensor:
     """The view that the steps make of `self`; recorded step by step where gradients are."""
     traced = any(row is SELECT and isinstance(args[1], Tensor) for row, args in steps)
-    recorded = self._requires_grad and state.grad_enabled
+    recorded = state.grad_enabled and self.requires_grad
     if traced or recorded or state.forward is not None:
         result = self
         for row, args in steps:
@@ -135,7 +135,7 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
 def _check_leaf(self: Tensor) -> None:
     if self._cell.inference or self._is_view_of is not None:
         _faces.check_inplace(self)
-    if self._requires_grad and self._grad_fn is None and state.grad_enabled:
+    if state.grad_enabled and self.requires_grad and self.grad_fn is None:
         raise RuntimeError(
             "a view of a leaf Variable that requires grad is being used in an in-place operation."
         )

@@ -87,7 +87,9 @@ def grown(cell: Cell, numel: int) -> Cell:
         return Cell(jax.ShapeDtypeStruct((numel,), value.dtype))
     with jax.enable_x64(True):
         flat = jnp.concatenate([value.reshape(-1), jnp.zeros(numel - value.size, value.dtype)])
-    return Cell(flat)
+    found = Cell(flat)
+    found.version, found.unseen = cell.version, cell.unseen
+    return found
 
 
 @method

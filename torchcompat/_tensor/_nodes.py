@@ -343,7 +343,7 @@ def edge_of(tensor: Tensor) -> Edge | None:
     """Where the tensor's gradient goes, or None if it needs none."""
     if not tensor.requires_grad:
         return None
-    node = tensor._grad_fn
+    node = tensor.grad_fn if tensor._closed else tensor._grad_fn
     return Edge(accumulator(tensor), 0) if node is None else Edge(node, tensor._output_nr)
 
 

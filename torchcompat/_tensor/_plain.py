@@ -8,6 +8,7 @@ import numpy as np
 
 from torchcompat import _dtype
 from torchcompat._tensor import ops
+from torchcompat._tensor._choosing import unwatched
 from torchcompat._tensor._convert import convert
 from torchcompat._tensor._dispatch import lifted, method
 from torchcompat._tensor._faces import check_inplace
@@ -53,7 +54,7 @@ def is_inference(input: Tensor) -> bool:
 @method
 def unsafe_split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """`split_with_sizes`, whose results torch does not watch as views."""
-    return input.split_with_sizes(split_sizes, dim)
+    return unwatched(input.split_with_sizes(split_sizes, dim))
 
 
 def as_strided_(input: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:

@@ -195,7 +195,10 @@ def _body(values: np.ndarray, indent: int) -> str:
 
 
 def _node_name(tensor: Tensor) -> str | None:
-    node = tensor.grad_fn
+    try:
+        node = tensor.grad_fn
+    except RuntimeError:  # a view whose base was written to where nothing recorded it
+        return "Invalid"
     return None if node is None else node.name().rsplit("::", 1)[-1]
 
 

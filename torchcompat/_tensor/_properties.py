@@ -15,6 +15,7 @@ from torchcompat._tensor import ops
 from torchcompat._tensor._bits import turned
 from torchcompat._tensor._dispatch import ARRAYS
 from torchcompat._tensor._place import put
+from torchcompat._tensor._state import state
 from torchcompat._tensor._tensor import Tensor, alias, wrap
 
 __all__ = [
@@ -220,7 +221,7 @@ def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
             "can't convert meta device type tensor to numpy. Use Tensor.cpu() to copy the tensor "
             "to host memory first."
         )
-    if self._requires_grad and not force:
+    if state.grad_enabled and self.requires_grad and not force:
         raise RuntimeError(
             "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
         )

@@ -72,7 +72,7 @@ class Mark:
         version: what the storage's version has to be.
     """
 
-    __slots__ = ("cell", "tensor", "version", "result", "shape", "dtype")
+    __slots__ = ("cell", "tensor", "version", "result", "recorded")
 
     def __init__(self, tensor: Tensor, result: bool) -> None:
         cell = tensor._cell
@@ -87,6 +87,11 @@ class Mark:
         self.tensor = tensor if tensor._is_view_of is not None else weakref.ref(tensor)
         self.version = cell.version - cell.unseen
         self.result = result
+        self.recorded = tensor._grad_fn is not None
+
+    def saved(self) -> Tensor | None:
+        """The tensor, where it is still there."""
+        return self.tensor() if isinstance(self.tensor, weakref.ref) else self.tensor
 
     def storage(self) -> Any:
         """The storage, or None where nothing holds it any more."""
@@ -94,10 +99,14 @@ class Mark:
 
     def check(self, node: Any) -> None:
         """Raises torch's error where the tensor was written to; `node` keeps it."""
-        cell = self.storage()
+        cell, tensor = self.storage(), self.saved()
+        if self.recorded and not self.result and tensor is not None and tensor._grad_fn is None:
+            raise RuntimeError(
+                "Trying to use a saved tensor that has been detached in-place, i.e. with .detach_()."
+                "This is not supported, please use out-of-place `.detach()` instead"
+            )
         if cell is None or cell.version - cell.unseen == self.version:
             return
-        tensor = self.tensor() if isinstance(self.tensor, weakref.ref) else self.tensor
         held = cell.value if tensor is None else tensor
         origin = ""
         maker = node if self.result else None if tensor is None else tensor.grad_fn

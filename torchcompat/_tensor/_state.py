@@ -18,6 +18,7 @@ class _State(threading.local):
         mutation_allowed: what autograd keeps may be written to.
         backward_pass: the running backward pass, innermost.
         forward: the open level of forward-mode differentiation, or None.
+        forward_enabled: whether tangents go through ops.
         inference: tensors made now take no part in autograd.
         transforms: the running transformations of `torch.func`, innermost last: `reverse`, `forward`,
             `vmap`.
@@ -37,6 +38,7 @@ class _State(threading.local):
     mutation_allowed: bool = False
     backward_pass: Any = None
     forward: Any = None
+    forward_enabled: bool = True
     inference: bool = False
     transforms: tuple[str, ...] = ()
     parts: Any = None

@@ -269,6 +269,7 @@ def set_(
     Args:
         storage_offset, size, stride: where and how it lies in a storage.
     """
+    self._end = None  # as in torch, a graph recorded before leads to what the tensor was
     if source is None:
         return adopt(self, wrap_like(self)._cell, _layout.contiguous((0,)))
     if isinstance(source, Tensor) and size is None:

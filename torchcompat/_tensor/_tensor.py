@@ -80,6 +80,10 @@ else:
     _Open = type
 
 
+# The modes in which a view's place in the graph is not recorded.
+UNRECORDED = frozenset(("no_grad", "inference"))
+
+
 class Tensor(metaclass=_Open):
     """A multi-dimensional array with torch's semantics, held by JAX.
 
@@ -100,6 +104,7 @@ class Tensor(metaclass=_Open):
         "_is_view_of",
         "_graph_version",
         "_end",
+        "_closed",
         "__dict__",
         "__weakref__",
     )
@@ -114,12 +119,12 @@ class Tensor(metaclass=_Open):
     _is_view_of: Tensor | None
     _graph_version: int | None
     _end: Any
+    # Why a view must not be written to: `several`, `custom`, or, as nothing recorded it, a mode.
+    _closed: str | None
     _cache: Any
     _seen: Any
     # Made by `.data`: autograd does not see the writes through it.
     _silent = False
-    # Made with others by one op (`unbind`, `split`): such views must not be written to.
-    _closed: str | None = None
 
     if TYPE_CHECKING:  # what the registry and the modules beside this one attach
 
@@ -241,6 +246,8 @@ class Tensor(metaclass=_Open):
     def requires_grad(self) -> bool:
         """Whether operations on this tensor are recorded for gradients."""
         if self._graph_version is not None:
+            if self._closed in UNRECORDED:
+                return self._requires_grad or self._is_view_of._requires_grad  # type: ignore[union-attr]
             self._renew()
         return self._requires_grad
 
@@ -390,7 +397,7 @@ def blank(kind: type = Tensor) -> Any:
     self._layout = None
     self._requires_grad = False
     self._grad = self._grad_fn = self._cache = self._seen = self._is_view_of = None
-    self._graph_version = self._end = None
+    self._graph_version = self._end = self._closed = None
     self._output_nr = 0
     if kind is not Tensor:
         for tell in on_subclass:

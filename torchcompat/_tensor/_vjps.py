@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 from jax import numpy as jnp
+from jax.interpreters.partial_eval import dce_jaxpr
 
 from torchcompat import _dtype
 from torchcompat._ops._common import conjugate
@@ -14,7 +15,7 @@ from torchcompat._ops._registry import MIXED, Row
 from torchcompat._tensor import _dispatch
 from torchcompat._tensor._nodes import Node
 from torchcompat._tensor._saving import ABSENT, unpacked
-from torchcompat._tensor._tensor import Tensor
+from torchcompat._tensor._tensor import Tensor, as_array
 
 
 def apply(node: Node, held: dict[int, Any], need: list[bool], create_graph: bool) -> list[Any]:
@@ -40,6 +41,7 @@ def apply(node: Node, held: dict[int, Any], need: list[bool], create_graph: bool
     places = [p for p, needed in zip(node.positions, need) if needed]
     row = _row(node, tuple(places), tuple(given), tuple(absent), len(leaves))
     if create_graph:
+        present = _connected(row, present, cotangents)
         found = _dispatch.call(row, (present, cotangents))
     else:
         function = row.jitted.get("flat")
@@ -48,6 +50,22 @@ def apply(node: Node, held: dict[int, Any], need: list[bool], create_graph: bool
         found = function(*present, *cotangents)
     gradients = iter(found)
     return [next(gradients) if needed else None for needed in need]
+
+
+def _connected(row: Row, present: list, cotangents: list) -> list:
+    """The leaves, those cut off from the graph that the derivative does not depend on.
+
+    So the second derivative of `a * x` by `x` is None, as in torch, and no zeros.
+    """
+    arrays = [*map(as_array, present), *map(as_array, cotangents)]
+    key = ("depends", *((x.shape, x.dtype) if hasattr(x, "shape") else type(x) for x in arrays))
+    used: Any = row.jitted.get(key)
+    if used is None:
+        traced = jax.make_jaxpr(_flat(row.fn, len(present)))(*arrays).jaxpr
+        used = row.jitted[key] = dce_jaxpr(traced, [True] * len(traced.outvars))[1]
+    flags = iter(used)
+    kept = [x is None or next(flags) for x in present]
+    return [x if one or not isinstance(x, Tensor) else x.detach() for x, one in zip(present, kept)]
 
 
 def _as_made(gradient: Any, kind: Any) -> Any:

@@ -14,6 +14,7 @@ from torchcompat._tensor._graph import same_storage
 from torchcompat._tensor._nodes import GraphNode
 from torchcompat._tensor._saving import HOOKED, Mark, stack
 from torchcompat._tensor._state import sequence, state
+from torchcompat.autograd._saved import SavedNone, SavedTensor
 
 
 class FunctionCtx:
@@ -55,7 +56,7 @@ class FunctionCtx:
         )
 
 
-class Saved:
+class Saved(SavedTensor):
     """One tensor that `save_for_backward` was given."""
 
     __slots__ = ("output", "held", "mark", "unpack")
@@ -71,12 +72,7 @@ class Saved:
             pack, self.unpack = state.saved_hooks[-1]
             self.held = pack(tensor.detach() if output is not None else tensor)
 
-    def register_hooks(self, pack_hook: Callable, unpack_hook: Callable) -> None:
-        """Has the tensor go through `pack_hook` now, and through `unpack_hook` when it is needed.
-
-        Raises:
-            RuntimeError: it has such hooks already.
-        """
+    def _hooked(self, pack_hook: Callable, unpack_hook: Callable) -> None:
         if self.unpack is not None:
             raise RuntimeError(HOOKED)
         self.held, self.unpack = pack_hook(self.held), unpack_hook
@@ -150,7 +146,7 @@ class BackwardCFunction(FunctionCtx, GraphNode):
     def _raw_saved_tensors(self) -> tuple:
         if self._kept is None:
             raise RuntimeError(FREED)
-        return tuple(self._kept)
+        return tuple(SavedNone() if one is None else one for one in self._kept)
 
     @property
     def saved_variables(self) -> tuple:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -48,9 +49,13 @@ def _retain_grad(self: Tensor) -> None:
         return
     self.__dict__["_retains_grad"] = True
 
+    held = weakref.ref(self)
+
     def keep(gradient: Tensor) -> None:
-        before = self.grad  # `retains_grad` is set: no warning
-        self._grad = gradient if before is None else before + gradient
+        tensor = held()
+        if tensor is not None:
+            before = tensor.grad  # `retains_grad` is set: no warning
+            tensor._grad = gradient if before is None else before + gradient
 
     edge = edge_of(self)
     edge.node.hung().keepers[edge.output] = keep
@@ -69,7 +74,9 @@ def _register_post_accumulate_grad_hook(self: Tensor, hook: Callable) -> Removab
 def _backward_hooks(self: Tensor) -> Any:
     """The hooks that see this tensor's gradient, by their handles' numbers, or None."""
     edge = edge_of(self)
-    extra = None if edge is None else edge.node.extra
+    if edge is None:
+        return self.__dict__.get("_idle_hooks")
+    extra = edge.node.extra
     return None if extra is None else extra.hooks.get(edge.output)
 
 
@@ -110,7 +117,9 @@ Tensor.grad_dtype = property(_grad_dtype, _set_grad_dtype)
 
 def _set_backward_hooks(self: Tensor, hooks: Any) -> None:
     edge = edge_of(self)
-    if edge is not None:
+    if edge is None:
+        self.__dict__["_idle_hooks"] = hooks
+    else:
         edge.node.hung().hooks[edge.output] = OrderedDict() if hooks is None else hooks
 
 

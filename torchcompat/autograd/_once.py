@@ -24,18 +24,24 @@ def once_differentiable(fn: Callable) -> Callable:
         if not (state.grad_enabled and needs):
             return found
         several = found if isinstance(found, tuple) else (found,)
-        node = DelayedError([edge_of(x) for x in needs])
+        node = ErrorNode(_TWICE, [edge_of(x) for x in needs])
         marked = tuple(node.on(x) if isinstance(x, Tensor) else x for x in several)
         return marked if isinstance(found, tuple) else marked[0]
 
     return backward
 
 
-class DelayedError(GraphNode):
-    """Raises when a backward pass reaches it."""
+_TWICE = "trying to differentiate twice a function that was marked with @once_differentiable"
+
+
+class _Passed(GraphNode):
+    """A node that hands its inputs on.
+
+    Args:
+        edges: where the inputs came from.
+    """
 
     __slots__ = ("edges", "outputs")
-    _title = "torch::autograd::Error"
     made_at = None
 
     def __init__(self, edges: list) -> None:
@@ -51,11 +57,54 @@ class DelayedError(GraphNode):
         twin._requires_grad = True
         return twin
 
+
+class ErrorNode(_Passed):
+    """Raises `message` when a backward pass reaches it."""
+
+    __slots__ = ("message",)
+    _title = "torch::autograd::Error"
+
+    def __init__(self, message: str, edges: list) -> None:
+        super().__init__(edges)
+        self.message = message
+
     def run(self, engine: Any, held: dict) -> list:
-        """Raises torch's error."""
-        raise RuntimeError(
-            "trying to differentiate twice a function that was marked with @once_differentiable"
-        )
+        """Raises the error."""
+        raise RuntimeError(self.message)
 
 
-DelayedError.__name__ = "Error"
+class UndefinedNode(_Passed):
+    """Hands no gradient on."""
+
+    __slots__ = ()
+    _title = "torch::autograd::UndefinedGradBackward"
+
+    def run(self, engine: Any, held: dict) -> list:
+        """No gradient for each input."""
+        return [None] * len(self.edges)
+
+
+ErrorNode.__name__, UndefinedNode.__name__ = "Error", "UndefinedGradBackward"
+
+
+class DelayedError:
+    """`DelayedError(message, number)(*tensors)`: the tensors, whose derivative raises `message`."""
+
+    def __init__(self, message: str, number: int) -> None:
+        self.message = message
+
+    def __call__(self, *tensors: Tensor) -> Any:
+        node = ErrorNode(self.message, [edge_of(x) for x in tensors])
+        return _all_on(node, tensors)
+
+
+class UndefinedGrad:
+    """`UndefinedGrad()(*tensors)`: the tensors, whose gradients go no further."""
+
+    def __call__(self, *tensors: Tensor) -> Any:
+        return _all_on(UndefinedNode([edge_of(x) for x in tensors]), tensors)
+
+
+def _all_on(node: _Passed, tensors: tuple[Tensor, ...]) -> Any:
+    found = tuple(map(node.on, tensors))
+    return found[0] if len(found) == 1 else found

@@ -116,7 +116,10 @@ def grad(
             raise RuntimeError(
                 "materialize_grads cannot be used when the given input is a GradientEdge"
             )
-        found = [t.new_zeros(t.shape) if g is None else g for t, g in zip(ins, found)]
+        found = [
+            t.new_zeros(t.shape, requires_grad=create_graph) if g is None else g
+            for t, g in zip(ins, found)
+        ]
     elif not allow_unused and any(g is None for g in found):
         index = next(i for i, g in enumerate(found) if g is None)
         raise RuntimeError(

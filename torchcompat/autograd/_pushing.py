@@ -23,7 +23,7 @@ def push(ctx: Any, given: tuple, result: Any, outs: Any) -> None:
     """
     level = state.forward
     tangents = [level.tangent(x) if isinstance(x, Tensor) else None for x in given]
-    if not level.enabled or all(t is None for t in tangents):
+    if not state.forward_enabled or all(t is None for t in tangents):
         return
     outs, results = _several(outs), _several(result)
     with paused():

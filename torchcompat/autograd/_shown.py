@@ -10,7 +10,8 @@ import jax
 from torchcompat._ops._registry import LIST, MIXED, STATIC, TRACED
 from torchcompat._tensor import Size, Tensor, _dispatch, _saving, wrap
 from torchcompat._tensor._engine import FREED
-from torchcompat._tensor._nodes import Accumulate, Node
+from torchcompat._tensor._nodes import Accumulate, Node, edge_of
+from torchcompat.autograd._saved import SavedTensor
 
 _SAVED, _RAW, _SIZES = "_saved_", "_raw_saved_", "_sym_sizes"
 _TOO_LATE = (
@@ -21,32 +22,13 @@ _TOO_LATE = (
 )
 
 
-class SavedTensor:
-    """One tensor that a node keeps. Only nodes make them.
+class _Argument(SavedTensor):
+    """One argument of an op, kept by its node."""
 
-    Raises:
-        RuntimeError: it is called.
-    """
-
-    __module__ = "torch._C._autograd"
-    _node: Node
-    _place: int
-
-    def __init__(self) -> None:
-        raise RuntimeError("Trying to create a SavedTensor object from Python is forbidden.")
-
-    @classmethod
-    def _at(cls, node: Node, place: int) -> SavedTensor:
-        self = object.__new__(cls)
+    def __init__(self, node: Node, place: int) -> None:
         self._node, self._place = node, place
-        return self
 
-    def register_hooks(self, pack_hook: Callable, unpack_hook: Callable) -> None:
-        """Has the tensor go through `pack_hook` now, and through `unpack_hook` when it is needed.
-
-        Raises:
-            RuntimeError: it has such hooks already, or has been freed.
-        """
+    def _hooked(self, pack_hook: Callable, unpack_hook: Callable) -> None:
         if self._node.leaves is None:
             raise RuntimeError(_TOO_LATE)
         held = self._node.leaves[self._place]
@@ -87,8 +69,13 @@ def _tensor(node: Node, place: int) -> Any:
     edge = dict(zip(node.positions, node.edges)).get(place)
     if edge is None:
         return value
-    if isinstance(edge.node, Accumulate) and not _saving.is_packed(held[place]):
-        return edge.node.variable
+    if not _saving.is_packed(held[place]):
+        if isinstance(edge.node, Accumulate):
+            return edge.node.variable
+        for mark in node.marks:
+            saved = mark.saved()
+            if saved is not None and edge_of(saved) == edge:
+                return saved
     value._grad_fn, value._output_nr, value._requires_grad = *edge, True
     return value
 
@@ -129,14 +116,15 @@ def _kept(node: Node, title: str, raw: bool, size: bool) -> Any:
     place = _places(node)[known]
     if not isinstance(place, _Place):
         if isinstance(place, tuple) and any(isinstance(one, _Place) for one in place):
-            return tuple(_tensor(node, one) for one in place)
+            show = _Argument if raw else _tensor
+            return tuple(show(node, one) for one in place)
         return _ABSENT if raw or size else place
     held = node.leaves[place]
     if size:
         return Size(held.shape)
     if isinstance(held, _saving.ABSENT):
         return _ABSENT
-    return SavedTensor._at(node, place) if raw else _tensor(node, place)
+    return _Argument(node, place) if raw else _tensor(node, place)
 
 
 Node.__getattr__ = _attribute  # type: ignore[attr-defined]

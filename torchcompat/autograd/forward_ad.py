@@ -145,12 +145,11 @@ class _set_fwd_grad_enabled(_Mode):
         return _is_fwd_grad_enabled()
 
     def put(self, mode: bool) -> None:
-        if state.forward is not None:
-            state.forward.enabled = mode
+        state.forward_enabled = mode
 
 
 def _is_fwd_grad_enabled() -> bool:
-    return state.forward is None or state.forward.enabled
+    return state.forward_enabled
 
 
 def __getattr__(name: str) -> Any:

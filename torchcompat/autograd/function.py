@@ -252,7 +252,7 @@ def _placed(ctx: Any, given: tuple, x: Any, number: int, recording: bool) -> Any
         return _rewritten(ctx, x, number)
     if entered or x._requires_grad:
         x = returned_as_is(x) if entered and differentiable else same_storage(x)
-    elif x._is_view_of is not None and differentiable:
+    elif x._is_view_of is not None:
         x._graph_version, x._closed = x._cell.version, "custom"
     if differentiable:
         ctx.outputs.append((number, tuple(x.shape), x._cell.value.dtype))

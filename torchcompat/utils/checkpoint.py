@@ -194,6 +194,8 @@ class _Run:
         return len(self.shapes) - 1
 
     def unpack(self, number: int) -> Tensor:
+        if state.backward_pass is None:  # a look from outside: nothing is kept
+            return self.again()[number]
         if self.found is None:
             self.found = self.again()
         result = self.found[number]
@@ -214,6 +216,11 @@ class _Run:
 
         def keep(x: Tensor) -> Tensor:
             found.append(x)
+            if len(found) > len(self.shapes):
+                raise CheckpointError(
+                    "torch.utils.checkpoint: trying to save more tensors during recomputation than "
+                    "during the original forward pass."
+                )
             if self.early_stop and len(found) == len(self.shapes):
                 raise _Stop
             return x

@@ -271,7 +271,7 @@ def _context(context: Any, workers: int) -> Any:
     return context
 
 
-class _Pass:
+class _BaseDataLoaderIter:
     """One pass over a loader's batches."""
 
     def __init__(self, loader: DataLoader) -> None:
@@ -285,7 +285,7 @@ class _Pass:
         drawn = torchcompat.empty((), dtype=torchcompat.int64).random_(generator=loader.generator)
         self._base_seed = int(drawn.item())
 
-    def __iter__(self) -> _Pass:
+    def __iter__(self) -> _BaseDataLoaderIter:
         return self
 
     def __next__(self) -> Any:
@@ -295,7 +295,7 @@ class _Pass:
         return len(self._loader._index_sampler)
 
 
-class _SingleProcessDataLoaderIter(_Pass):
+class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
     """Fetches each batch when it is asked for."""
 
     def __init__(self, loader: DataLoader) -> None:
@@ -306,7 +306,7 @@ class _SingleProcessDataLoaderIter(_Pass):
         return self._fetcher.fetch(next(self._indices))
 
 
-class _MultiProcessingDataLoaderIter(_Pass):
+class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
     """Has workers fetch batches ahead, in turn."""
 
     def __init__(self, loader: DataLoader) -> None:

@@ -11,6 +11,8 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 import torchcompat
 from torchcompat import _random
 
@@ -96,7 +98,7 @@ def run(job: Job, indices: Any, results: Any) -> None:
     fetcher, failure = None, None
     where = f"in DataLoader worker {'process' if job.process else 'thread'} {info.id}"
     try:
-        _seed(info.seed, job.process)
+        _seed(info, job.process)
         if job.init is not None:
             job.init(info.id)
         fetcher = job.make_fetcher(info.dataset)
@@ -129,13 +131,20 @@ def _fetched(fetcher: Any, index: Any, worker: int, where: str) -> Any:
         return Failure(error, where)
 
 
-def _seed(seed: int, process: bool) -> None:
-    """Starts a worker's random numbers; Python's own are one stream for all threads."""
+def _seed(info: WorkerInfo, process: bool) -> None:
+    """Starts a worker's random numbers; Python's and NumPy's own are one stream for all threads."""
     if process:
-        random.seed(seed)
-        torchcompat.manual_seed(seed)
+        random.seed(info.seed)
+        torchcompat.manual_seed(info.seed)
+        np.random.seed(_generate_state(info.seed - info.id, info.id))
     else:
-        _random.start_own_stream(seed)
+        _random.start_own_stream(info.seed)
+
+
+def _generate_state(base_seed: int, worker_id: int) -> list[int]:
+    """Four 32-bit seeds for NumPy's generator of one worker."""
+    entropy = [worker_id, base_seed & 0xFFFFFFFF, base_seed >> 32, 0]
+    return np.random.SeedSequence(entropy).generate_state(4).tolist()
 
 
 class Pool:
