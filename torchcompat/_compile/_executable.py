@@ -16,6 +16,7 @@ from torchcompat._compile._donation import Donating
 from torchcompat._compile._recorded import Recorded
 from torchcompat._compile._steps import Number
 from torchcompat._compile._tree import Template
+from torchcompat._compile._xla import Compiled
 from torchcompat._ops._registry import MIXED, Row
 from torchcompat._tensor import Tensor, wrap
 from torchcompat._tensor._graph import Node
@@ -89,7 +90,7 @@ class Executable:
             self.refresh()
         return self.form == self.made_for
 
-    def _build(self, arrays: list) -> Callable:
+    def _build(self, arrays: list) -> None:
         """Traces the function; the program takes only the state that it reads."""
         values = [cell.value for cell in self.cells]
         closed = jax.jit(self._program).trace(values, arrays).jaxpr
@@ -108,7 +109,8 @@ class Executable:
 
         if not self.recorded:
             self.donating = Donating(program, [i in self.written for i in self.used], self.split)
-        return jax.jit(program)
+        self.jitted = jax.jit(program)
+        self.compiled = Compiled(program)
 
     def _narrow(self, places: list[int]) -> None:
         """Leaves out of the state the gradients that the program replaces without a look at them."""
@@ -198,7 +200,7 @@ class Executable:
         arrays = self._arrays(leaves)
         with jax.enable_x64(True):
             if self.jitted is None:
-                self.jitted = self._build(arrays)
+                self._build(arrays)
             values = [cell.value for cell in self.inputs]
             node = self._node(values, arrays, leaves) if self.recorded else None
             outputs = self._execute(values, arrays, node)
@@ -215,7 +217,7 @@ class Executable:
         arrays = self._arrays(leaves)
         with jax.enable_x64(True):
             values = [cell.value for cell in self.inputs]
-            source = self.jitted if self.donating is None else self.donating
+            source = self.compiled if self.donating is None else self.donating
             return source.lower(values, arrays).compile()
 
     def _arrays(self, leaves: list) -> list:
@@ -233,7 +235,7 @@ class Executable:
             outputs, node.pull = self.recording(values, arrays)
             return outputs
         if self.donating is None or not self.donating.may_take(values):
-            return self.jitted(values, arrays)
+            return self.compiled(values, arrays)
         for tensor in self.replaced:  # these gradients are not looked at: their memory is free
             tensor._grad = None
         return self.donating(values, arrays)

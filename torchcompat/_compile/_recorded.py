@@ -8,6 +8,7 @@ from typing import Any
 import jax
 from jax import numpy as jnp
 
+from torchcompat._compile._xla import Compiled
 from torchcompat._ops._common import conjugate
 
 
@@ -41,7 +42,7 @@ class Recorded:
             _, pull, outputs = jax.vjp(run, *changing, has_aux=True)  # type: ignore[var-annotated]
             return outputs, pull
 
-        self._forward = jax.jit(forward)
+        self._forward = Compiled(forward)
 
     def __call__(self, values: list, arrays: list) -> tuple[list, Callable]:
         """The outputs, and what takes their gradients by number and gives those of the inputs."""
@@ -58,7 +59,9 @@ class Recorded:
         return outputs, pulled
 
 
-@jax.jit
-def _pulled(pull: Callable, gradients: list) -> tuple:
+def _gradients(pull: Callable, gradients: list) -> tuple:
     # torch's gradients of complex tensors are the conjugates of JAX's.
     return tuple(map(conjugate, pull(tuple(map(conjugate, gradients)))))
+
+
+_pulled = Compiled(_gradients)

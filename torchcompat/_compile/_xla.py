@@ -1,0 +1,61 @@
+"""How programs are handed to XLA: what its CPU backend (jax 0.10.2) must be told to be fast."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from torchcompat._compile import _channels_last
+
+# YNNPACK's convolutions take up to twice the time of Eigen's; of its library the rest is fast.
+# Without an analysis of regions the new value of a parameter is written over a copy of the old one.
+_WANTED = {
+    "xla_cpu_experimental_ynn_fusion_type": (
+        "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT,LIBRARY_FUSION_TYPE_REDUCE"
+    ),
+    "xla_cpu_copy_insertion_use_region_analysis": True,
+}
+
+
+class Compiled:
+    """`jax.jit` of a function of lists of arrays, fast on CPUs.
+
+    What is fast there is no program to be differentiated: under a trace it is `jax.jit`'s own.
+    """
+
+    def __init__(self, function: Callable, donate_argnums: tuple[int, ...] = ()) -> None:
+        self._traced = jax.jit(function, donate_argnums=donate_argnums)
+        self._alone = self._traced
+        if jax.default_backend() == "cpu":
+            self._alone = jax.jit(
+                _channels_last.inside(function),
+                donate_argnums=donate_argnums,
+                compiler_options=_options(),
+            )
+
+    def __call__(self, *lists: Any) -> Any:
+        for one in lists:
+            if type(one) is list and any(isinstance(x, jax.core.Tracer) for x in one):
+                return self._traced(*lists)
+        return self._alone(*lists)
+
+    def lower(self, *lists: Any) -> Any:
+        """The program before it is compiled, as `jax.jit`'s."""
+        return self._alone.lower(*lists)
+
+
+@functools.cache
+def _options() -> dict[str, Any]:
+    """Those of the options that this version of XLA has."""
+    return {name: value for name, value in _WANTED.items() if _known({name: value})}
+
+
+def _known(options: dict[str, Any]) -> bool:
+    try:
+        jax.jit(lambda x: x, compiler_options=options).lower(0.0).compile()
+    except jax.errors.JaxRuntimeError:
+        return False
+    return True
