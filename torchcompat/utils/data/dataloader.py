@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import itertools
 import multiprocessing
@@ -24,7 +25,14 @@ from torchcompat.utils.data._utils.worker import (
     WorkerInfo,
     get_worker_info,
 )
+from torchcompat.utils.data.datapipes._seeds import drawn_seed
+from torchcompat.utils.data.datapipes.datapipe import IterDataPipe, MapDataPipe
 from torchcompat.utils.data.dataset import Dataset, IterableDataset
+from torchcompat.utils.data.graph_settings import (
+    apply_random_seed,
+    apply_sharding,
+    apply_shuffle_settings,
+)
 from torchcompat.utils.data.sampler import (
     BatchSampler,
     RandomSampler,
@@ -97,6 +105,10 @@ class DataLoader(Generic[T_co]):
         in_order: bool = True,
     ) -> None:
         _check_workers(num_workers, timeout, prefetch_factor, persistent_workers)
+        if isinstance(dataset, (IterDataPipe, MapDataPipe)):
+            apply_shuffle_settings(
+                dataset, shuffle
+            )  # of a pipe without a shuffler nothing is shuffled
         self.dataset = dataset
         self.num_workers = num_workers
         self.prefetch_factor = 2 if num_workers > 0 and prefetch_factor is None else prefetch_factor
@@ -108,7 +120,9 @@ class DataLoader(Generic[T_co]):
         self.in_order = in_order
         if isinstance(dataset, IterableDataset):
             self._dataset_kind = _DatasetKind.Iterable
-            _refuse_order(shuffle, sampler, batch_sampler)
+            pipe = isinstance(dataset, IterDataPipe)
+            _refuse_order(None if pipe else shuffle, sampler, batch_sampler)
+            shuffle = False
         else:
             self._dataset_kind = _DatasetKind.Map
             shuffle = bool(shuffle)
@@ -271,6 +285,19 @@ def _context(context: Any, workers: int) -> Any:
     return context
 
 
+def _seed_pipe(pipe: Any, seed: int) -> None:
+    apply_random_seed(pipe, torchcompat.Generator().manual_seed(seed))
+
+
+def _begin_pipe(init: Callable | None, seed: int, worker: int) -> None:
+    """Prepares a worker's own pipe: every worker shuffles alike and keeps its share of the samples."""
+    info: Any = get_worker_info()
+    _seed_pipe(info.dataset, seed)
+    apply_sharding(info.dataset, info.num_workers, worker)
+    if init is not None:
+        init(worker)
+
+
 class _BaseDataLoaderIter:
     """One pass over a loader's batches."""
 
@@ -282,8 +309,11 @@ class _BaseDataLoaderIter:
     def _begin(self) -> None:
         loader = self._loader
         self._indices = iter(loader._index_sampler)
-        drawn = torchcompat.empty((), dtype=torchcompat.int64).random_(generator=loader.generator)
-        self._base_seed = int(drawn.item())
+        self._shared_seed = None
+        if isinstance(loader.dataset, IterDataPipe):
+            self._shared_seed = drawn_seed(loader.generator)
+            _seed_pipe(loader.dataset, self._shared_seed)
+        self._base_seed = drawn_seed(loader.generator)
 
     def __iter__(self) -> _BaseDataLoaderIter:
         return self
@@ -314,8 +344,13 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         count = loader.num_workers
         make = loader._make_fetcher()
         process = loader.multiprocessing_context is not None
-        infos = [WorkerInfo(i, count, self._base_seed + i, loader.dataset) for i in range(count)]
-        jobs = [Job(make, info, loader.worker_init_fn, process) for info in infos]
+        datasets: list[Any] = [loader.dataset] * count
+        init = loader.worker_init_fn
+        if self._shared_seed is not None:
+            datasets = [copy.deepcopy(one) for one in datasets]
+            init = functools.partial(_begin_pipe, init, self._shared_seed)
+        infos = [WorkerInfo(i, count, self._base_seed + i, one) for i, one in enumerate(datasets)]
+        jobs = [Job(make, info, init, process) for info in infos]
         self._pool = Pool(jobs, loader.multiprocessing_context)
         self._fill()
 

@@ -16,6 +16,8 @@ import numpy as np
 import torchcompat
 from torchcompat import _random
 
+# Seconds between looks whether the workers that are waited for are alive.
+MP_STATUS_CHECK_INTERVAL = 5.0
 _local = threading.local()
 
 
@@ -175,7 +177,9 @@ class Pool:
         """
         waited = 0.0
         while True:
-            step = min(timeout - waited, 5.0) if timeout > 0 else 5.0
+            step = MP_STATUS_CHECK_INTERVAL
+            if timeout > 0:
+                step = min(timeout - waited, step)
             try:
                 return self.results.get(timeout=step)
             except queue.Empty:
