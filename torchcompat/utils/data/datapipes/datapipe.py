@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from torchcompat.utils.data.dataset import Dataset, IterableDataset
 
@@ -75,6 +75,10 @@ class IterDataPipe(_Methods, IterableDataset[T_co]):
     """
 
     functions: ClassVar[dict[str, Callable]] = {}
+
+    if TYPE_CHECKING:
+
+        def __iter__(self) -> Iterator: ...
 
     def reset(self) -> None:
         """Called before each pass; a subclass forgets here what the last one left."""

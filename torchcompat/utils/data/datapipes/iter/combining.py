@@ -84,9 +84,7 @@ class _Shared(IterDataPipe):
         passes: for each child how many passes it has begun; a new one of all begins the source anew.
     """
 
-    def __init__(
-        self, datapipe: IterDataPipe, count: int, buffer_size: int, deal: Callable
-    ) -> None:
+    def __init__(self, datapipe: IterDataPipe, count: int, buffer_size: int, deal: Any) -> None:
         self.main_datapipe, self.buffer_size, self.deal = datapipe, buffer_size, deal
         self.held: list[deque] = [deque() for _ in range(count)]
         self.passes = [0] * count
