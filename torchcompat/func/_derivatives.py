@@ -88,8 +88,12 @@ def _check_scalar(output: Any) -> None:
         )
 
 
-def _by_argnums(func: Callable, args: tuple, kwargs: dict, argnums: Argnums) -> tuple:
-    """The arguments to differentiate by, and `func` as a function of those alone."""
+def places_of(args: tuple, argnums: Argnums) -> list[int]:
+    """The places of the arguments that `argnums` names, counted from 0.
+
+    Raises:
+        RuntimeError: it is neither a number nor a tuple of them, or one is out of range or there twice.
+    """
     if not isinstance(argnums, (int, tuple)):
         raise RuntimeError(f"argnum must be int or Tuple[int, ...], got {type(argnums)}")
     numbers = (argnums,) if isinstance(argnums, int) else argnums
@@ -97,11 +101,19 @@ def _by_argnums(func: Callable, args: tuple, kwargs: dict, argnums: Argnums) -> 
         raise RuntimeError("argnums must be non-empty")
     places = []
     for number in numbers:
+        if not isinstance(number, int):
+            raise RuntimeError(f"argnum must be int, got {type(number)}")
         if not -len(args) <= number < len(args):
             raise RuntimeError(f"Got argnum={number}, but only {len(args)} positional inputs")
         places.append(number % len(args))
     if len(set(places)) < len(places):
         raise RuntimeError(f"argnums elements must be unique, got {argnums}")
+    return places
+
+
+def _by_argnums(func: Callable, args: tuple, kwargs: dict, argnums: Argnums) -> tuple:
+    """The arguments to differentiate by, and `func` as a function of those alone."""
+    places = places_of(args, argnums)
 
     def call(*values: Any) -> Any:
         whole = list(args)

@@ -1,0 +1,1 @@
+"""What `functorch` of torch's wheel is made of, over `torch.func`."""

@@ -1,0 +1,5 @@
+"""`vmap` under functorch's module name."""
+
+from torchcompat.func import vmap
+
+__all__ = ["vmap"]
