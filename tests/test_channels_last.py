@@ -38,6 +38,7 @@ AFTER = {
     "broadcast of a part": lambda y: y - y.max(3, keepdims=True) + y.sum((0, 1))[:, :1],
     "transpose": lambda y: jnp.sin(y.transpose(2, 0, 3, 1)) + jnp.arange(6.0),
     "reshape": lambda y: y.reshape(2, 3, -1).cumsum(2),
+    "unit dimensions": lambda y: jnp.sin(y[:1].reshape(6, 9, 1, 8).transpose(2, 1, 0, 3)[0]),
     "slice": lambda y: y[:, 1::2, ::3, 2:] * 2,
     "pad": lambda y: lax.pad(y, 1.0, ((0, 0, 0), (1, -1, 0), (0, 2, 1), (-1, 0, 0))) + 1,
     "concatenate": lambda y: jnp.concatenate([y, X, jnp.ones_like(y)], 1) * 2,
@@ -68,7 +69,16 @@ AFTER = {
 }
 
 
-SAMPLE = "broadcast of a part", "transpose", "pad", "concatenate", "flip twice", "strided"
+SAMPLE = (
+    "unit dimensions",
+    "depthwise",
+    "broadcast of a part",
+    "transpose",
+    "pad",
+    "concatenate",
+    "flip twice",
+    "strided",
+)
 
 
 @pytest.mark.parametrize("name", AFTER if os.environ.get("TORCHCOMPAT_WHOLE") else SAMPLE)

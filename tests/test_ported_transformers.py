@@ -281,6 +281,41 @@ def test_greedy_generation_gives_torchs_tokens(name):
     assert actual.tolist() == expected.tolist()
 
 
+# How the next token is chosen: one row a way; the default run takes the first.
+WAYS = {
+    "sampling": {"do_sample": True, "top_k": 20, "top_p": 0.9, "temperature": 0.8},
+    "penalties": {"do_sample": True, "repetition_penalty": 1.3, "no_repeat_ngram_size": 2},
+    "beams": {"num_beams": 3, "num_return_sequences": 2},
+    "sampled beams": {"num_beams": 3, "do_sample": True},
+    "typical": {"do_sample": True, "typical_p": 0.8},
+    "cutoffs": {"do_sample": True, "min_p": 0.1, "eta_cutoff": 1e-3, "epsilon_cutoff": 1e-3},
+    "bad words": {"min_new_tokens": 5, "bad_words_ids": [[3], [4, 5]]},
+    "watermark": {"watermarking_config": {"greenlist_ratio": 0.5}},
+    "static cache": {"cache_implementation": "static"},
+    "no cache": {"use_cache": False},
+    "looked up": {"prompt_lookup_num_tokens": 3},
+}
+
+
+@pytest.mark.parametrize("way", WAYS if WHOLE else [*WAYS][:1])
+@pytest.mark.parametrize("name", ["llama", "gpt2", "t5"] if WHOLE else ["llama"])
+def test_generation_in_other_ways_gives_torchs_tokens(name, way):
+    theirs, own = with_weights(name)
+    torch.manual_seed(3)
+    prompt = torch.randint(3, 99, (2, 6))
+    mask = torch.ones_like(prompt)
+    mask[1, :2] = 0
+    found = []
+    for library, model, convert in ((torch, theirs, lambda x: x), (torchcompat, own, ours)):
+        library.manual_seed(7)
+        given = {"attention_mask": convert(mask), "max_new_tokens": 6, "pad_token_id": 0}
+        options = {**WAYS[way], **({} if way == "looked up" else given)}
+        found.append(
+            model.generate(convert(prompt[:1] if way == "looked up" else prompt), **options)
+        )
+    assert found[1].tolist() == found[0].tolist()
+
+
 def test_from_pretrained_of_a_local_directory(tmp_path):
     from torchcompat.ported import transformers as ported
 

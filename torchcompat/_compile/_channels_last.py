@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import numpy as np
 from jax import lax
 from jax.experimental.layout import Layout, with_layout_constraint
 from jax.experimental.xla_metadata import set_xla_metadata
@@ -179,12 +180,23 @@ def _evaluated(equation: Any, operands: list[_Held]) -> list[_Held]:
     for inner in _inner(equation):
         return _run(inner.jaxpr, inner.consts, operands)
     name = equation.primitive.name
+    if name == "platform_index":
+        return [_Held(_branch(equation.params["platforms"]), ())]
+    if name == "cond" and isinstance(operands[0].array, np.integer):
+        branch = equation.params["branches"][operands[0].array]
+        return _run(branch.jaxpr, branch.consts, operands[1:])
     if name in _POINTWISE:
         return _pointwise(equation, operands)
     rule = _RULES.get(name)
     if rule is not None and (name in _ALWAYS or any(x.moved() for x in operands)):
         return rule(equation, *operands)
     return _as_it_is(equation, [x.logical() for x in operands])
+
+
+def _branch(platforms: Sequence) -> np.integer:
+    """Which of the branches of `lax.platform_dependent` is that of CPUs; None is the default."""
+    found = (i for i, names in enumerate(platforms) if names is None or "cpu" in names)
+    return np.int32(next(found))
 
 
 def _as_it_is(equation: Any, arrays: Sequence, **changed: Any) -> list[_Held]:
@@ -217,7 +229,7 @@ def _convolution(equation: Any, x: _Held, kernel: _Held) -> list[_Held]:
     if params["feature_group_count"] > 1 or params["batch_group_count"] > 1 or x.ndim < 3:
         return _as_it_is(equation, [x.logical(), kernel.logical()])
     (n, c, *sizes), (c_out, c_in, *window) = numbers.lhs_spec, numbers.rhs_spec
-    turned = x.into((n, *sizes, c)), kernel.into((*window, c_in, c_out))
+    turned, ordered = x.into((n, *sizes, c)), kernel.ordered((*window, c_in, c_out))
     n, c, *sizes = numbers.out_spec
     order = (n, *sizes, c)
     letters = "".join(chr(ord("0") + i) for i in range(len(sizes)))
@@ -226,18 +238,29 @@ def _convolution(equation: Any, x: _Held, kernel: _Held) -> list[_Held]:
     # The gradient of a kernel meets kernels, which lie in their own order.
     to_kernel = math.prod(window_shape[d] for d in window) > math.prod(out_shape[d] for d in sizes)
 
-    def convolved(*arrays: Any) -> Any:
-        operands = [turn(array) for turn, array in zip(turned, arrays)]
-        out = lax.conv_general_dilated(*operands, dimension_numbers=last, **params)
+    def convolved(array: Any, kernel: Any) -> Any:
+        out = lax.conv_general_dilated(turned(array), kernel, dimension_numbers=last, **params)
         return _settled(lax.transpose(out, tuple(map(order.index, plain)))) if to_kernel else out
 
     plain = _plain(x.ndim)
-    return [_Held(_apart(convolved, x.array, kernel.array), plain if to_kernel else order)]
+    return [_Held(_apart(convolved, x.array, ordered), plain if to_kernel else order)]
 
 
 def _transpose(equation: Any, x: _Held) -> list[_Held]:
     permutation = equation.params["permutation"]
     return [_Held(x.ordered(x.order), tuple(map(permutation.index, x.order)))]
+
+
+def _reshape(equation: Any, x: _Held) -> list[_Held]:
+    before, after = equation.invars[0].aval.shape, equation.outvars[0].aval.shape
+    long, kept = ([d for d, size in enumerate(shape) if size != 1] for shape in (before, after))
+    if [before[d] for d in long] != [after[d] for d in kept]:
+        return _as_it_is(equation, [x.logical()])
+    # Only dimensions of one element come or go.
+    places = dict(zip(long, kept))
+    order = [d for d, size in enumerate(after) if size == 1]
+    order += [places[d] for d in x.order if d in places]
+    return [_Held(x.ordered(x.order).reshape([after[d] for d in order]), tuple(order))]
 
 
 def _reduce(equation: Any, x: _Held) -> list[_Held]:
@@ -286,6 +309,7 @@ def _barrier(equation: Any, *operands: _Held) -> list[_Held]:
 _RULES: dict[str, Callable] = {
     "conv_general_dilated": _convolution,
     "transpose": _transpose,
+    "reshape": _reshape,
     "broadcast_in_dim": _broadcast,
     "rev": _reverse,
     "pad": _pad,

@@ -13,6 +13,7 @@ from jax.extend.core import jaxpr_as_fun
 from torchcompat._compile import _observe
 from torchcompat._compile._capture import Capture, Retrace
 from torchcompat._compile._donation import Donating
+from torchcompat._compile._kept import keeping
 from torchcompat._compile._recorded import Recorded
 from torchcompat._compile._steps import Number
 from torchcompat._compile._tree import Template
@@ -56,6 +57,7 @@ class Executable:
         self.numbers = numbers
         self.arguments = Template(arguments, [], keep=lambda leaf: False)
         self.jitted: Any = None
+        self.compiled: Any = None
         self.donating: Donating | None = None
         self.recording: Recorded | None = None
         self.used: list[int] = []
@@ -110,7 +112,10 @@ class Executable:
         if not self.recorded:
             self.donating = Donating(program, [i in self.written for i in self.used], self.split)
         self.jitted = jax.jit(program)
-        self.compiled = Compiled(program)
+        if self.recorded or self.written:
+            self.compiled = Compiled(program)
+        else:
+            self.compiled = keeping(program, [self.cells[i].value for i in self.used], arrays)
 
     def _narrow(self, places: list[int]) -> None:
         """Leaves out of the state the gradients that the program replaces without a look at them."""

@@ -28,23 +28,31 @@ class Compiled:
 
     def __init__(self, function: Callable, donate_argnums: tuple[int, ...] = ()) -> None:
         self._traced = jax.jit(function, donate_argnums=donate_argnums)
-        self._alone = self._traced
-        if jax.default_backend() == "cpu":
-            self._alone = jax.jit(
-                _channels_last.inside(function),
-                donate_argnums=donate_argnums,
-                compiler_options=_options(),
-            )
+        self._alone = jitted(rewritten(function), donate_argnums)
 
     def __call__(self, *lists: Any) -> Any:
-        for one in lists:
-            if type(one) is list and any(isinstance(x, jax.core.Tracer) for x in one):
-                return self._traced(*lists)
-        return self._alone(*lists)
+        return (self._traced if is_traced(*lists) else self._alone)(*lists)
 
     def lower(self, *lists: Any) -> Any:
         """The program before it is compiled, as `jax.jit`'s."""
         return self._alone.lower(*lists)
+
+
+def is_traced(*lists: Any) -> bool:
+    """Whether JAX traces the call that is given these."""
+    kinds = {kind for one in lists if type(one) is list for kind in set(map(type, one))}
+    return any(issubclass(kind, jax.core.Tracer) for kind in kinds)
+
+
+def rewritten(function: Callable) -> Callable:
+    """The function in the form that is fast here."""
+    return _channels_last.inside(function) if jax.default_backend() == "cpu" else function
+
+
+def jitted(function: Callable, donate_argnums: tuple[int, ...] = ()) -> Any:
+    """`jax.jit`, and what XLA must be told here."""
+    options = _options() if jax.default_backend() == "cpu" else None
+    return jax.jit(function, donate_argnums=donate_argnums, compiler_options=options)
 
 
 @functools.cache

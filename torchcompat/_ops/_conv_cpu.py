@@ -52,7 +52,9 @@ def correlate(x: jax.Array, weight: jax.Array, how: Geometry, plain: Callable) -
 
 def _depthwise(x: jax.Array, weight: jax.Array, how: Geometry) -> jax.Array:
     """One input channel an output channel: a sum of shifted inputs times numbers."""
-    x = jnp.repeat(x, weight.shape[0] // x.shape[1], axis=1)
+    times = weight.shape[0] // x.shape[1]
+    if times > 1:
+        x = jnp.repeat(x, times, axis=1)
     taps = wide(weight[:, 0])
     total: Any = 0
     for tap, seen in _shifted(wide(_padded(x, how.pads)), weight.shape[2:], how):
