@@ -171,3 +171,22 @@ def test_devices():
     assert (
         attempt(torchcompat.zeros, 2, device="meta")[0] == attempt(torch.zeros, 2, device="meta")[0]
     )
+
+
+@pytest.mark.parametrize("kind", ["float32", "complex64", "int8", "uint8", "bool"])
+def test_fresh_memory_under_deterministic_algorithms(kind):
+    def run(framework):
+        dtype = getattr(framework, kind)
+        framework.use_deterministic_algorithms(True)
+        try:
+            made = [
+                framework.empty(2, dtype=dtype),
+                framework.empty_like(framework.ones(2, dtype=dtype)),
+                framework.empty_strided((2,), (1,), dtype=dtype),
+                framework.ones(1, dtype=dtype).resize_(3),
+            ]
+        finally:
+            framework.use_deterministic_algorithms(False)
+        return str([x.tolist() for x in made])
+
+    assert run(torchcompat) == run(torch)

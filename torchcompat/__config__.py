@@ -7,6 +7,11 @@ from torchcompat.version import RELEASE
 __all__ = ["parallel_info", "show"]
 
 
+def _cxx_flags() -> str:
+    """No flags: nothing was compiled."""
+    return ""
+
+
 def show() -> str:
     """A description for people: versions and backend, none of torch's build options."""
     return (

@@ -15,6 +15,7 @@ from torchcompat import func as func
 from torchcompat import linalg as linalg
 from torchcompat import nn as nn
 from torchcompat import optim as optim
+from torchcompat import quasirandom as quasirandom
 from torchcompat import random as random
 from torchcompat import serialization as serialization
 from torchcompat import signal as signal

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
+from torchcompat._dtype import dtype as Dtype
+
 __all__ = [
     "are_deterministic_algorithms_enabled",
     "get_deterministic_debug_mode",
@@ -12,6 +18,8 @@ __all__ = [
 
 _MODES = {"default": 0, "warn": 1, "error": 2}
 _mode = [0]
+# Whether `empty` fills its memory with `uninitialized` when the same numbers are asked for.
+_fill = [True]
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
@@ -55,3 +63,28 @@ def set_deterministic_debug_mode(debug_mode: int | str) -> None:
 def get_deterministic_debug_mode() -> int:
     """The mode as a number."""
     return _mode[0]
+
+
+def get_fill_uninitialized_memory() -> bool:
+    """Whether fresh memory is filled with NaN or the largest number when the same numbers are asked for."""
+    return _fill[0]
+
+
+def set_fill_uninitialized_memory(mode: bool) -> None:
+    """Sets whether fresh memory is filled.
+
+    Raises:
+        RuntimeError: `mode` is no bool.
+    """
+    if not isinstance(mode, bool):
+        raise RuntimeError(f"expected a bool, but got {type(mode)}")
+    _fill[0] = mode
+
+
+def uninitialized(kind: Dtype) -> Any:
+    """What a fresh element of a type is: 0, or what torch fills it with to show that it is not set."""
+    if not (_mode[0] and _fill[0]):
+        return 0
+    if kind.is_floating_point or kind.is_complex:
+        return float("nan")
+    return True if kind.numpy == np.bool_ else np.iinfo(kind.numpy).max

@@ -37,10 +37,21 @@ _PLACES = {
     "torchcompat.fft": "torch._C._fft",
 }
 # Functions that are asked of modes only: what they are given may be anything.
-_MAKERS = frozenset("as_tensor asarray from_dlpack from_numpy frombuffer tensor".split())
+_MAKERS = frozenset(
+    """arange as_tensor asarray bartlett_window blackman_window empty empty_permuted empty_strided eye
+    fftfreq from_dlpack from_numpy frombuffer full hamming_window hann_window kaiser_window linspace
+    logspace ones rand randint randn randperm range rfftfreq scalar_tensor tensor tril_indices
+    triu_indices zeros""".split()
+)
 # Functions that take no tensors, or look at what they are given whatever it is.
 _PLAIN = frozenset(
-    """compile default_generator dtype enable_grad
+    """autocast_decrement_nesting autocast_increment_nesting broadcast_shapes clear_autocast_cache
+    compiled_with_cxx11_abi get_autocast_cpu_dtype get_autocast_gpu_dtype get_deterministic_debug_mode
+    get_float32_matmul_precision is_anomaly_check_nan_enabled is_autocast_cache_enabled
+    is_autocast_cpu_enabled is_deterministic_algorithms_warn_only_enabled is_vulkan_available
+    set_autocast_cache_enabled set_autocast_cpu_dtype set_autocast_cpu_enabled set_autocast_dtype
+    set_autocast_gpu_dtype set_deterministic_debug_mode set_float32_matmul_precision set_warn_always
+    compile default_generator dtype enable_grad
     get_default_device get_default_dtype get_num_interop_threads get_num_threads get_printoptions
     get_rng_state inference_mode initial_seed is_anomaly_enabled is_deterministic is_grad_enabled
     is_inference_mode_enabled is_storage is_tensor is_warn_always_enabled load manual_seed no_grad

@@ -7,6 +7,7 @@ import traceback
 from typing import Any
 
 from torchcompat._device import device as Device
+from torchcompat._dtype import dtype as Dtype
 from torchcompat._tensor import Tensor, ops
 from torchcompat._tensor._factory import from_numpy as _from_numpy
 from torchcompat.compiler import is_compiling
@@ -108,6 +109,17 @@ def _get_device_index(device: Any, optional: bool = False, allow_cpu: bool = Fal
             f"Expected a torch.device with a specified index or an integer, but got:{device}"
         )
     return found.index or 0
+
+
+def _element_size(dtype: Dtype) -> int:
+    """Bytes of an element.
+
+    Raises:
+        RuntimeError: `dtype` is none.
+    """
+    if not isinstance(dtype, Dtype):
+        raise RuntimeError(f"expected torch.dtype, but got {type(dtype)}")
+    return dtype.itemsize
 
 
 def _rebuild_tensor(storage: Any, storage_offset: int, size: Any, stride: Any) -> Tensor:

@@ -12,7 +12,7 @@ from typing import Any
 import torchcompat
 from torchcompat._absent import is_absent, reason
 from torchcompat._ops._registry import ROWS
-from torchcompat._tensor._faces import _SPELLINGS
+from torchcompat._tensor._spellings import SPELLINGS
 
 # Methods of torch's Tensor that may be lacking here, whose names say that the object is a tensor.
 _PLAIN = """as_subclass ccol_indices chalf col_indices const_data_ptr crow_indices dense_dim dequantize
@@ -102,7 +102,7 @@ def _keywords(name: str) -> frozenset[str] | None:
     row = ROWS.get(name.rpartition(".")[2])
     if row is None or not _is_face(value):
         return None
-    spellings = {word for word, own in _SPELLINGS.items() if own in row.names}
+    spellings = {word for word, own in SPELLINGS.items() if own in row.names}
     return frozenset({*given, *row.names, *spellings, "out", "inplace"})
 
 

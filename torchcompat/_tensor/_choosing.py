@@ -12,6 +12,7 @@ from torchcompat._ops._pointwise import check_broadcast
 from torchcompat._tensor import _faces, ops
 from torchcompat._tensor._dispatch import ARRAYS, lifted, method
 from torchcompat._tensor._place import put
+from torchcompat._tensor._spellings import spelled
 from torchcompat._tensor._tensor import Tensor
 
 __all__ = [
@@ -95,6 +96,7 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Any = None) -> Tensor:
 
 
 @method
+@spelled
 def take_along_dim(
     input: Tensor, indices: Tensor, dim: int | None = None, *, out: Any = None
 ) -> Tensor:
@@ -128,6 +130,7 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
 
 
 @method
+@spelled
 def narrow_copy(input: Tensor, dim: int, start: int, length: int, *, out: Any = None) -> Tensor:
     """A copy of `narrow(dim, start, length)`."""
     copy = ops.clone(ops.narrow(input, dim, start, length))

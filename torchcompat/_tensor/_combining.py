@@ -14,6 +14,7 @@ from torchcompat._ops._pointwise import check_broadcast
 from torchcompat._tensor import ops
 from torchcompat._tensor._dispatch import lifted, method
 from torchcompat._tensor._place import put, resolve
+from torchcompat._tensor._spellings import spelled
 from torchcompat._tensor._tensor import Size, Tensor
 
 __all__ = [
@@ -181,6 +182,7 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
 
 
 @method
+@spelled
 def repeat_interleave(
     input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
 ) -> Tensor:

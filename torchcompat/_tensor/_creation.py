@@ -11,8 +11,11 @@ import numpy as np
 from jax import numpy as jnp
 
 from torchcompat import _dtype
+from torchcompat._deterministic import uninitialized
 from torchcompat._dtype import dtype as Dtype
+from torchcompat._memory_format import strides_for
 from torchcompat._tensor._dispatch import lifted
+from torchcompat._tensor._orders import arrange
 from torchcompat._tensor._place import finish, kind_of, laid_like, make, resolve, size_of
 from torchcompat._tensor._tensor import Tensor, from_cell
 
@@ -42,8 +45,10 @@ def filled(size: tuple[int, ...], value: Any, kind: Dtype, where: Any = None) ->
     )
 
 
-def _constant(name: str, value: float, doc: str) -> tuple[Callable, Callable, Callable]:
-    """The function, its `_like` form and its `new_` method, for one constant."""
+def _constant(
+    name: str, value: Callable[[Dtype], Any], doc: str
+) -> tuple[Callable, Callable, Callable]:
+    """The function, its `_like` form and its `new_` method, for one constant of each type."""
 
     def create(
         *size: Any,
@@ -55,8 +60,12 @@ def _constant(name: str, value: float, doc: str) -> tuple[Callable, Callable, Ca
         requires_grad: bool = False,
         **keywords: Any,
     ) -> Tensor:
+        wanted = keywords.pop("memory_format", None) if name == "empty" else None
         size = _one_size(name, size, keywords)
-        made = filled(size, value, kind_of(name, dtype, None if out is None else out.dtype), device)
+        kind = kind_of(name, dtype, None if out is None else out.dtype)
+        made = filled(size, value(kind), kind, device)
+        if wanted is not None:
+            made = arrange(made, strides_for(wanted, made._layout_now()))
         return finish(made, requires_grad, out, layout=layout)
 
     def like(
@@ -71,7 +80,7 @@ def _constant(name: str, value: float, doc: str) -> tuple[Callable, Callable, Ca
     ) -> Tensor:
         return full_like(
             input,
-            value,
+            value(kind_of(f"{name}_like", dtype, getattr(input, "dtype", None))),
             dtype=dtype,
             layout=layout,
             device=device,
@@ -93,7 +102,7 @@ def _constant(name: str, value: float, doc: str) -> tuple[Callable, Callable, Ca
         size = _one_size(f"new_{name}", size, keywords)
         kind = kind_of(f"new_{name}", dtype, self.dtype)
         return finish(
-            filled(size, value, kind, _place_of(self, device)), requires_grad, layout=layout
+            filled(size, value(kind), kind, _place_of(self, device)), requires_grad, layout=layout
         )
 
     create.__doc__ = f"A tensor of the given size, {doc}."
@@ -110,8 +119,6 @@ def _one_size(name: str, size: tuple, keywords: dict) -> tuple[int, ...]:
         size = (tuple(keywords.pop("size")),)
     elif not size:
         raise TypeError(f'{name}() missing 1 required positional arguments: "size"')
-    if name == "empty":
-        keywords.pop("memory_format", None)
     for word, given in keywords.items():
         if word != "names" or given is not None:
             raise TypeError(f"{name}() got an unexpected keyword argument '{word}'")
@@ -130,9 +137,11 @@ def _is_traced(tensor: Tensor) -> bool:
     return isinstance(tensor._cell.value, jax.core.Tracer)
 
 
-zeros, zeros_like, Tensor.new_zeros = _constant("zeros", 0, "filled with zeros")
-ones, ones_like, Tensor.new_ones = _constant("ones", 1, "filled with ones")
-empty, empty_like, Tensor.new_empty = _constant("empty", 0, "to be filled (here: with zeros)")
+zeros, zeros_like, Tensor.new_zeros = _constant("zeros", lambda kind: 0, "filled with zeros")
+ones, ones_like, Tensor.new_ones = _constant("ones", lambda kind: 1, "filled with ones")
+empty, empty_like, Tensor.new_empty = _constant(
+    "empty", uninitialized, "to be filled (here: with zeros)"
+)
 
 
 def scalar(value: Any) -> Any:
@@ -261,7 +270,8 @@ def empty_strided(
     """A tensor of the given size and strides over a storage of its own."""
     dims = size_of("empty_strided", (tuple(size),))
     extent = 1 + sum((n - 1) * s for n, s in zip(dims, stride)) if 0 not in dims else 0
-    storage = filled((extent,), 0, kind_of("empty_strided", dtype), device)
+    kind = kind_of("empty_strided", dtype)
+    storage = filled((extent,), uninitialized(kind), kind, device)
     return finish(from_cell(storage._cell, dims, tuple(stride)), requires_grad, layout=layout)
 
 

@@ -14,15 +14,14 @@ from typing import Any
 import jax
 
 from torchcompat import _dtype
+from torchcompat._deterministic import uninitialized
 from torchcompat._ops._registry import MISSING, ROWS, Row, forget_executables
 from torchcompat._tensor import _dispatch
 from torchcompat._tensor._graph import closed_view, writing
 from torchcompat._tensor._outs import check_out_type, warn_resized
+from torchcompat._tensor._spellings import SPELLINGS
 from torchcompat._tensor._state import epoch, state
 from torchcompat._tensor._tensor import Tensor
-
-# NumPy's spellings, which torch accepts too.
-_SPELLINGS = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x2": "other"}
 
 
 def _call_extra(row: Row, args: tuple, extra: dict[str, Any], more: tuple) -> Any:
@@ -79,7 +78,7 @@ def _respelled(row: Row, title: str, args: tuple, extra: dict[str, Any], more: t
     """The op's arguments, those in old places or under NumPy's names put in their places."""
     values = _in_old_order(row, title, args, more) if more else list(args)
     for word, value in extra.items():
-        name = _SPELLINGS.get(word)
+        name = SPELLINGS.get(word)
         if name not in row.names:
             raise TypeError(f"{title}() got an unexpected keyword argument '{word}'")
         values[row.names.index(name)] = value
@@ -143,7 +142,7 @@ def _out_type(name: str, fields: tuple[str, ...]) -> type:
 def resize(tensor: Tensor, size: tuple[int, ...]) -> None:
     """Gives `tensor` a fresh, uninitialised storage of another size."""
     with jax.enable_x64(True):
-        fresh = jax.numpy.zeros(size, tensor.dtype.numpy)
+        fresh = jax.numpy.full(size, uninitialized(tensor.dtype), tensor.dtype.numpy)
     tensor._layout = None
     tensor._cell.write(fresh)
 

@@ -8,7 +8,8 @@ from typing import Any
 import jax
 from jax import numpy as jnp
 
-from torchcompat import _layout, _memory_format
+from torchcompat import _dtype, _layout, _memory_format
+from torchcompat._deterministic import uninitialized
 from torchcompat._memory_format import contiguous_format, memory_format, preserve_format
 from torchcompat._tensor import ops
 from torchcompat._tensor._cell import Cell
@@ -86,8 +87,9 @@ def grown(cell: Cell, numel: int) -> Cell:
     if isinstance(value, jax.ShapeDtypeStruct):
         return Cell(jax.ShapeDtypeStruct((numel,), value.dtype))
     with jax.enable_x64(True):
-        flat = jnp.concatenate([value.reshape(-1), jnp.zeros(numel - value.size, value.dtype)])
-    found = Cell(flat)
+        fresh = uninitialized(_dtype.from_numpy(value.dtype))
+        rest = jnp.full(numel - value.size, fresh, value.dtype)
+        found = Cell(jnp.concatenate([value.reshape(-1), rest]))
     found.version, found.unseen = cell.version, cell.unseen
     return found
 

@@ -11,13 +11,14 @@ from torchcompat._ops._errors import cpp_type
 # Ops whose result is not converted to the type of `out`, by the text of the error.
 _EXACT = {
     "Expected out tensor to have dtype {want}, but got {got} instead": """addmm addmv alias_copy aminmax
-    argmax argmin as_strided_copy avg_pool2d avg_pool3d baddbmm bmm cross cummax cummin diag diagonal_copy
+    argmax argmin as_strided_copy avg_pool2d avg_pool3d baddbmm bmm cross diag diagonal_copy
     expand_copy gather index_add index_copy index_reduce kthvalue linalg_cholesky linalg_cross linalg_det
     linalg_eigvalsh linalg_inv linalg_ldl_solve linalg_lu_solve linalg_solve linalg_svdvals
     linalg_vector_norm linear log_softmax lu_solve matmul max
     median min mm mode msort nanmedian norm permute_copy renorm scatter
     scatter_add scatter_reduce slice_scatter softmax sort squeeze_copy take_along_dim topk
     transpose_copy t_copy tril triu unfold_copy unsqueeze_copy view_copy""".split(),
+    "expected scalar_type {Want} but found {Got}": "cummax cummin diff logcumsumexp".split(),
     "Found dtype {Got} but expected {Want}": """abs ceil conj_physical floor frac gelu hardshrink neg
     round sgn sign softplus softshrink trunc""".split(),
     "result dtype {Got} does not match input dtype {Want}": "dot vdot".split(),

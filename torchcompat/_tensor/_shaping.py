@@ -11,6 +11,7 @@ from torchcompat._ops import shape as _shape
 from torchcompat._ops import slicing as _slicing
 from torchcompat._tensor import _bits, _faces, ops
 from torchcompat._tensor._dispatch import _freeze, method
+from torchcompat._tensor._spellings import spelled
 from torchcompat._tensor._tensor import Tensor
 
 __all__ = [
@@ -135,6 +136,7 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
 
 
 @method
+@spelled
 def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     """Without the dimensions of size 1: all of them, or those among `dim`."""
     if dim is None:

@@ -10,6 +10,7 @@ from torchcompat._ops._common import wrap_dim
 from torchcompat._tensor import ops
 from torchcompat._tensor._dispatch import _freeze, lifted, method
 from torchcompat._tensor._shaping import spread
+from torchcompat._tensor._spellings import spelled
 from torchcompat._tensor._tensor import Tensor
 
 __all__ = [
@@ -24,12 +25,14 @@ __all__ = [
 
 
 @method
+@spelled
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """All slices along a dimension, without that dimension."""
     return ops.unbind(input, dim)
 
 
 @method
+@spelled
 def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple:
     """Consecutive pieces of the given sizes along a dimension."""
     return ops.split_with_sizes(input, spread((split_sizes,)), dim)
@@ -52,6 +55,7 @@ def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int 
 
 
 @method
+@spelled
 def tensor_split(
     input: Tensor,
     indices_or_sections: Any = None,

@@ -77,6 +77,9 @@ class UntypedStorage:
 
     size = __len__ = nbytes
 
+    def __sizeof__(self) -> int:
+        return object.__sizeof__(self) + self.nbytes()
+
     def element_size(self) -> int:
         """1: the elements are bytes."""
         return 1
@@ -185,6 +188,9 @@ class TypedStorage:
         return self.nbytes() // self.dtype.itemsize
 
     _size = __len__ = size
+
+    def __sizeof__(self) -> int:
+        return object.__sizeof__(self) + self.nbytes()
 
     def is_shared(self) -> bool:
         """False: no other process sees it."""
