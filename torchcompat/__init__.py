@@ -111,6 +111,7 @@ from torchcompat._tensor._short_time import *
 from torchcompat._tensor._splitting import *
 from torchcompat._tensor._steps import *
 from torchcompat._tensor._storage import *
+from torchcompat._tensor._storage_classes import *
 from torchcompat._tensor._twins import *
 from torchcompat._tensor._types import *
 from torchcompat._tensor._windows import *

@@ -6,7 +6,15 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-SPELLINGS = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x2": "other"}
+SPELLINGS = {
+    "axis": "dim",
+    "axis0": "dim0",
+    "axis1": "dim1",
+    "keepdims": "keepdim",
+    "x": "input",
+    "a": "input",
+    "x2": "other",
+}
 
 
 def spelled(function: Callable) -> Callable:

@@ -33,17 +33,24 @@ def address(cell: Cell) -> int:
     return 0 if math.prod(cell.value.shape) == 0 else cell.serial << _ADDRESS_BITS
 
 
+def _fresh(data: Any, kind: Any) -> np.ndarray:
+    """The elements of a sequence, or as many zeros as a number says."""
+    if isinstance(data, str):
+        raise TypeError("new(): invalid data type 'str'")
+    return np.zeros(data, kind) if isinstance(data, int) else np.asarray(data, kind)
+
+
 class UntypedStorage:
     """The bytes behind tensors. Two are equal if they are the same storage.
 
     Args:
-        size: how many bytes a new storage has.
+        size: how many bytes a new storage has, or a sequence of them.
     """
 
     __slots__ = ("_cell",)
 
-    def __init__(self, size: int = 0, *, device: Any = None) -> None:
-        self._cell = put(np.zeros(size, np.uint8), device and _device.device(device))._cell
+    def __init__(self, size: Any = 0, *, device: Any = None) -> None:
+        self._cell = put(_fresh(size, np.uint8), device and _device.device(device))._cell
 
     @classmethod
     def _of(cls, cell: Cell) -> UntypedStorage:
@@ -140,19 +147,48 @@ def wrap_cell(cell: Cell) -> Tensor:
     return from_cell(cell, *_layout.contiguous((math.prod(cell.value.shape),)))
 
 
+_FORMS = """TypedStorage.__init__ received an invalid combination of arguments. Expected one of:
+ * (*, torch.device device, torch.dtype dtype)
+ * (int size, *, torch.device device, torch.dtype dtype)
+ * (Sequence data, *, torch.device device, torch.dtype dtype)
+ * (*, UntypedStorage wrap_storage, torch.dtype dtype)
+"""
+
+
 class TypedStorage:
     """A storage's bytes as elements of one type.
 
     Args:
-        wrap_storage: the storage.
-        dtype: the elements' type.
+        data: how many elements a new storage has, or a sequence of them.
+        wrap_storage: the storage, where it is not a new one.
+        dtype: the elements' type; the default one if None.
+
+    Raises:
+        RuntimeError: a storage is given without a type, or together with data.
     """
 
     __slots__ = ("_untyped_storage", "dtype")
 
-    def __init__(self, *, wrap_storage: UntypedStorage, dtype: _dtype.dtype) -> None:
+    def __init__(
+        self,
+        data: Any = None,
+        *,
+        wrap_storage: UntypedStorage | None = None,
+        dtype: _dtype.dtype | None = None,
+        device: Any = None,
+    ) -> None:
+        if wrap_storage is not None and (dtype is None or data is not None):
+            wrong = (
+                "Argument 'dtype' must be specified"
+                if dtype is None
+                else "No positional arguments should be given when using 'wrap_storage'"
+            )
+            raise RuntimeError(f"{_FORMS}{wrong}")
+        self.dtype = dtype or _dtype.get_default_dtype()
+        if wrap_storage is None:
+            fresh = put(_fresh(0 if data is None else data, self.dtype.numpy), device)
+            wrap_storage = UntypedStorage._of(fresh._cell)
         self._untyped_storage = wrap_storage
-        self.dtype = dtype
 
     def _elements(self) -> Tensor:
         cell, kind = self._untyped_storage._cell, self.dtype.numpy
@@ -195,6 +231,10 @@ class TypedStorage:
     def is_shared(self) -> bool:
         """False: no other process sees it."""
         return False
+
+    def type(self, dtype: None = None) -> str:
+        """The full name of torch's class for such a storage: `torch.FloatStorage`."""
+        return f"torch.{self.pickle_storage_type()}"
 
     def pickle_storage_type(self) -> str:
         """The name of torch's class for such a storage: `FloatStorage`."""
