@@ -12,6 +12,7 @@ FLOORS = {
     "torchcompat._absent": 0,
     "torchcompat._dtype": 0,
     "torchcompat._device": 0,
+    "torchcompat._deterministic": 0,
     "torchcompat._layout": 0,
     "torchcompat._strided": 0,
     "torchcompat._random": 0,

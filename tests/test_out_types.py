@@ -4,6 +4,7 @@ import warnings
 
 import pytest
 import torch
+from _lines import check, lines
 
 import torchcompat
 
@@ -60,3 +61,23 @@ def test_indices_that_a_gradient_needs(method):
             return str(error)
 
     assert run(torchcompat) == run(torch)
+
+
+LINES = """
+torch.isnan(x, out=torch.ones(2, 2))
+torch.diag_embed(x, out=torch.ones(2, 2))
+torch.flip(x, (0,), out=torch.ones(2, 2))
+torch.nn.functional.hardswish(x, out=torch.ones(2, 2))
+torch.zeros(2, dtype=torch.float32, out=torch.ones(2).double())
+torch.zeros(2, out=torch.ones(2).double())
+torch.zeros(2, out=torch.ones(2, requires_grad=True))
+torch.arange(2, out=torch.ones(2, requires_grad=True))
+torch.rand(2, out=torch.ones(2, requires_grad=True))
+torch.full((2,), 1, dtype=torch.int64, out=torch.ones(2))
+torch.bernoulli(torch.ones(2), out=torch.ones(2).double())
+"""
+
+
+@pytest.mark.parametrize("line", lines(LINES))
+def test_lines(line):
+    check(line)

@@ -108,7 +108,7 @@ class _Guard:
         return None
 
 
-_ExcludeDispatchKeyGuard = _AutoDispatchBelowAutograd = _Guard
+_ExcludeDispatchKeyGuard = _AutoDispatchBelowAutograd = _DisableFuncTorch = _Guard
 
 
 def _get_tracing_state() -> None:

@@ -66,7 +66,7 @@ def _constant(
         made = filled(size, value(kind), kind, device)
         if wanted is not None:
             made = arrange(made, strides_for(wanted, made._layout_now()))
-        return finish(made, requires_grad, out, layout=layout)
+        return finish(made, requires_grad, out, layout=layout, name=name)
 
     def like(
         input: Tensor,
@@ -178,7 +178,9 @@ def full(
     dims = size_of("full", (size,))
     default = fill_value.dtype if isinstance(fill_value, Tensor) else _inferred(fill_value)
     kind = kind_of("full", dtype, default if out is None else out.dtype)
-    return finish(_fill(dims, fill_value, kind, device), requires_grad, out, layout=layout)
+    return finish(
+        _fill(dims, fill_value, kind, device), requires_grad, out, layout=layout, name="full"
+    )
 
 
 def _fill(size: tuple[int, ...], value: Any, kind: Dtype, where: Any) -> Tensor:
@@ -329,4 +331,4 @@ def eye(
         lambda: jnp.eye(n, m, dtype=kind.numpy),
         resolve(device),
     )
-    return finish(made, requires_grad, out, layout=layout)
+    return finish(made, requires_grad, out, layout=layout, name="eye")

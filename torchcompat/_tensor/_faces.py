@@ -18,7 +18,7 @@ from torchcompat._deterministic import uninitialized
 from torchcompat._ops._registry import MISSING, ROWS, Row, forget_executables
 from torchcompat._tensor import _dispatch
 from torchcompat._tensor._graph import closed_view, writing
-from torchcompat._tensor._outs import check_out_type, warn_resized
+from torchcompat._tensor._outs import WITHOUT, check_out_type, warn_resized
 from torchcompat._tensor._spellings import SPELLINGS
 from torchcompat._tensor._state import epoch, state
 from torchcompat._tensor._tensor import Tensor
@@ -26,7 +26,7 @@ from torchcompat._tensor._tensor import Tensor
 
 def _call_extra(row: Row, args: tuple, extra: dict[str, Any], more: tuple) -> Any:
     """A call with arguments that are not in the op's own signature: `out=`, `axis=`, `keepdims=`."""
-    out = extra.pop("out", None)
+    out = None if row.name in WITHOUT else extra.pop("out", None)
     values = _respelled(row, row.name, args, extra, more)
     if out is None:
         return _dispatch.call(row, values)

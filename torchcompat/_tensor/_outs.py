@@ -28,6 +28,22 @@ _EXACT = {
     "Expected the dtype for input and out to match, but got {Want} for input's dtype and {Got} for "
     "out's dtype.": "amax amin".split(),
 }
+# Ops that take no `out=`.
+WITHOUT = frozenset(
+    """adaptive_avg_pool1d adaptive_max_pool1d argsort as_strided_scatter avg_pool1d bilinear
+    binary_cross_entropy_with_logits cdist celu channel_shuffle chunk clone conv1d conv2d conv3d
+    conv_transpose1d conv_transpose2d conv_transpose3d corrcoef cosine_embedding_loss
+    cosine_similarity count_nonzero cov cross_entropy ctc_loss cumulative_trapezoid det diag_embed
+    diagflat diagonal diagonal_scatter dist elu embedding fft_fftshift fft_ifftshift fill flip
+    fliplr flipud fold glu group_norm hardsigmoid hardswish hardtanh hinge_embedding_loss huber_loss
+    index_fill isclose isfinite isinf isnan isreal kl_div l1_loss layer_norm leaky_relu
+    linalg_vander local_response_norm logdet margin_ranking_loss masked_fill masked_scatter
+    matrix_exp max_pool1d max_pool2d max_pool3d mish movedim mse_loss narrow nll_loss pad
+    pairwise_distance pdist permute pinverse pixel_shuffle pixel_unshuffle poisson_nll_loss positive
+    prelu put relu relu6 rms_norm roll rot90 rsub segment_reduce select select_scatter selu silu
+    smooth_l1_loss softsign t tanhshrink tile trace transpose trapezoid triplet_margin_loss
+    unsqueeze vander""".split()
+)
 _TEXTS = {name: text for text, names in _EXACT.items() for name in names}
 
 

@@ -64,16 +64,27 @@ def make(
 
 
 def finish(
-    result: Tensor, requires_grad: bool, out: Any = None, layout: Layout | None = None
+    result: Tensor,
+    requires_grad: bool,
+    out: Any = None,
+    layout: Layout | None = None,
+    name: str = "empty",
 ) -> Tensor:
-    """Writes `result` into `out` where given and sets its gradient flag.
+    """Writes `result` of the function `name` into `out` where given and sets its gradient flag.
 
     Raises:
         NotImplementedError: `layout` is not the strided one.
+        RuntimeError: `out` has another type, or requires a gradient.
     """
     if layout is not None and layout is not strided:
         raise NotImplementedError(f"layout={layout}: tensors are strided here")
     if out is not None:
+        _faces.check_out(f"aten::{name}", (out,))
+        if out.dtype is not result.dtype:
+            raise RuntimeError(
+                f"dtype {_dtype.scalar_name(result.dtype)} does not match dtype of out parameter "
+                f"({_dtype.scalar_name(out.dtype)})"
+            )
         result = _faces.into(out, result)
     if requires_grad:
         require_grad(result)

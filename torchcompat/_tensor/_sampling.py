@@ -76,7 +76,11 @@ def _unit(name: str, distribution: str, doc: str) -> tuple[Callable, Callable]:
         size = _one_size(name, size, keywords)
         kind = kind_of(name, dtype, None if out is None else out.dtype)
         return finish(
-            drawn(distribution, size, kind, generator, device), requires_grad, out, layout=layout
+            drawn(distribution, size, kind, generator, device),
+            requires_grad,
+            out,
+            layout=layout,
+            name=name,
         )
 
     def like(
@@ -164,7 +168,7 @@ def randint(
     dims = size_of("randint", (tuple(given[0] if size is None else size),))
     kind = kind_of("randint", dtype, _dtype.int64 if out is None else out.dtype)
     made = drawn("random", dims, kind, generator, device, low=low, high=high)
-    return finish(made, requires_grad, out, layout=layout)
+    return finish(made, requires_grad, out, layout=layout, name="randint")
 
 
 @lifted
@@ -201,7 +205,11 @@ def randperm(
     """The numbers from 0 to `n - 1` in random order."""
     kind = kind_of("randperm", dtype, _dtype.int64 if out is None else out.dtype)
     return finish(
-        drawn("randperm", (int(n),), kind, generator, device), requires_grad, out, layout=layout
+        drawn("randperm", (int(n),), kind, generator, device),
+        requires_grad,
+        out,
+        layout=layout,
+        name="randperm",
     )
 
 
@@ -228,7 +236,7 @@ def normal(
         kind = kind_of("normal", dtype, None if out is None else out.dtype)
         dims = size_of("normal", (tuple(size),))
         made = drawn("normal", dims, kind, generator, device, mean=float(mean), std=float(std))
-        return finish(made, requires_grad, out, layout=layout)
+        return finish(made, requires_grad, out, layout=layout, name="normal")
     if not tensors:
         raise TypeError('normal() missing 1 required positional arguments: "size"')
     made = _normal_of(mean, std, tensors, generator)
@@ -255,7 +263,7 @@ def bernoulli(
     chance = as_array(input) if p is None else p
     where = _place_of(input, None)
     made = drawn("bernoulli", tuple(input.shape), input.dtype, generator, where, p=chance)
-    return finish(made, False, out)
+    return made if out is None else _faces.into(out, made)
 
 
 @lifted
@@ -283,7 +291,7 @@ def multinomial(
         probs=as_array(input),
         replacement=replacement,
     )
-    return finish(made, False, out)
+    return made if out is None else _faces.into(out, made)
 
 
 @lifted

@@ -43,7 +43,7 @@ def arange(
         start, end, step = int(start), int(end), int(step)
     _check_range(start, end, step)
     count = math.ceil((end - start) / step) if kind.is_floating_point else -(-(end - start) // step)
-    return finish(_progression(start, step, count, kind, device), requires_grad, out)
+    return finish(_progression(start, step, count, kind, device), requires_grad, out, name="arange")
 
 
 def _bounds(name: str, bounds: tuple, keywords: dict) -> tuple:
@@ -100,7 +100,7 @@ def range(
     _check_range(start, end, step)
     count = math.floor((end - start) / step) + 1
     made = _progression(start, step, count, kind_of("range", dtype), device)
-    return finish(made, requires_grad, out)
+    return finish(made, requires_grad, out, name="range")
 
 
 def linspace(
@@ -122,7 +122,7 @@ def linspace(
         spaced(start, end, _count("linspace", start, end, steps), kind).astype(kind.numpy),
         resolve(device),
     )
-    return finish(made, requires_grad, out)
+    return finish(made, requires_grad, out, name="linspace")
 
 
 def logspace(
@@ -145,7 +145,9 @@ def logspace(
     powers = np.power(
         exact.numpy.type(base), spaced(start, end, _count("logspace", start, end, steps), exact)
     )
-    return finish(put(powers.astype(kind.numpy), resolve(device)), requires_grad, out)
+    return finish(
+        put(powers.astype(kind.numpy), resolve(device)), requires_grad, out, name="logspace"
+    )
 
 
 def _spaced_kind(name: str, start: Any, end: Any, dtype: Any) -> Dtype:
