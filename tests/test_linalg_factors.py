@@ -120,3 +120,26 @@ def test_traced_factors_raise_nothing():
     solve = jax.jit(lambda a: torchcompat.linalg.inv(a))
     with np.errstate(all="ignore"):
         assert not np.isfinite(np.asarray(solve(jax.numpy.zeros((2, 2))))).all()
+
+
+@pytest.mark.parametrize("largest", [True, False])
+@pytest.mark.parametrize("general", [True, False])
+def test_lobpcg(general, largest):
+    draw = np.random.default_rng(0).standard_normal
+    root, other = draw((2, 9, 9)), draw((9, 9))
+    A = torchcompat.tensor(root @ root.swapaxes(1, 2))
+    B = torchcompat.tensor(other @ other.T + np.eye(9)) if general else None
+    values, vectors = torchcompat.lobpcg(
+        A, 2, None if B is None else B.expand(2, 9, 9), largest=largest
+    )
+    right = vectors if B is None else B @ vectors
+    np.testing.assert_allclose(A @ vectors, right * values[:, None], atol=1e-9)
+    want, _ = torch.lobpcg(
+        torch.tensor(np.asarray(A)),
+        2,
+        None if B is None else torch.tensor(np.asarray(B)).expand(2, 9, 9).contiguous(),
+        largest=largest,
+        niter=300,
+        tol=1e-9,
+    )
+    np.testing.assert_allclose(values, want, rtol=1e-6)

@@ -218,6 +218,10 @@ def amin(input: Array, dim: Dims = (), keepdim: bool = False) -> Array:
 @op(*_METHOD, returns="min max")
 def aminmax(input: Array, *, dim: int | None = None, keepdim: bool = False) -> tuple[Array, Array]:
     """The smallest and the largest element over `dim`."""
+    if dtype_of(input).is_complex and dim is not None and not input.ndim:
+        raise RuntimeError(f"aminmax not implemented for {scalar(input)}")
+    if dtype_of(input).is_complex:
+        raise not_implemented("aminmax_cpu", input)
     if dim is None and not input.size:
         raise RuntimeError(
             "aminmax(): cannot compute aminmax over an empty dimension as the operation has no "

@@ -123,9 +123,10 @@ def _runs(x: Array, ends: Array, start: Array, reduce: str, initial: float | Non
 
 @op("torch", "method", differentiable=False)
 def hash_tensor(
-    input: Array, dim: int | tuple[int, ...] = (), *, keepdim: bool = False, mode: int = 0
+    input: Array, dim: int | tuple[int, ...] | None = (), *, keepdim: bool = False, mode: int = 0
 ) -> Array:
     """The exclusive or of the bits of the elements, as float64 or int64."""
+    dim = () if dim is None else dim
     if mode:
         raise RuntimeError(f"Unknown hash_tensor mode: {mode}")
     if dtype_of(input).is_complex:

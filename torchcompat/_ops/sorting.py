@@ -294,6 +294,8 @@ def histc(input: Array, bins: int = 100, min: float = 0, max: float = 0) -> Arra
     Args:
         min, max: the range; that of the input where both are equal.
     """
+    if max < min:
+        raise RuntimeError("torch.histc: max must be larger than min")
     if is_integral(input):
         raise not_implemented("histogram_cpu", input)
     if bins <= 0:
