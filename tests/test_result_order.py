@@ -74,3 +74,16 @@ def test_strides(name, arrange):
         found = steps(ours(*own_args, **own_kwargs))
         pairs = [(a, b) for a, b in zip(found, want) if b is not None]
         assert [a for a, _ in pairs] == [b for _, b in pairs], sample.summary()
+
+
+def test_compiled_results_lie_as_eager_ones():
+    """What a compiled function returns can be viewed as the eager result can."""
+
+    def run(x):
+        return x.transpose(1, 2) + 1, x.transpose(1, 2).relu() @ x
+
+    x = torchcompat.randn(2, 3, 4)
+    eager, compiled = run(x), torchcompat.compile(run)(x)
+    assert [y.stride() for y in compiled] == [y.stride() for y in eager]
+    assert torchcompat.equal(compiled[0], eager[0])
+    assert compiled[0].transpose(1, 2).view(2, 12).shape == (2, 12)

@@ -21,6 +21,7 @@ from torchcompat._compile._xla import Compiled
 from torchcompat._ops._registry import MIXED, Row
 from torchcompat._tensor import Tensor, wrap
 from torchcompat._tensor._graph import Node
+from torchcompat._tensor._orders import arrange
 from torchcompat._tensor._state import state
 
 
@@ -254,7 +255,7 @@ class Executable:
                 _freed().made(tensor, 0, array.shape, array.dtype)
             elif node is not None and hole.goes_on():
                 node.made(tensor, hole.index, array.shape, array.dtype)
-            return tensor
+            return tensor if hole.strides is None else arrange(tensor, hole.strides)
 
         return self.output.fill(outputs, box)
 

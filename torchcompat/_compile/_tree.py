@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from torchcompat._memory_format import is_dense
 from torchcompat._tensor import Tensor
 from torchcompat._tensor._dispatch import map_nested
 from torchcompat._tensor._nodes import spent
@@ -81,19 +82,34 @@ class Hole:
 
     Attributes:
         freed: a backward pass inside of the trace has used its graph up.
+        strides: those of a result that does not lie in order, else None.
     """
 
-    __slots__ = ("index", "boxed", "requires_grad", "freed")
+    __slots__ = ("index", "boxed", "requires_grad", "freed", "strides")
 
-    def __init__(self, index: int, boxed: bool, requires_grad: bool, freed: bool) -> None:
+    def __init__(
+        self,
+        index: int,
+        boxed: bool,
+        requires_grad: bool,
+        freed: bool,
+        strides: tuple[int, ...] | None,
+    ) -> None:
         self.index = index
         self.boxed = boxed
         self.requires_grad = requires_grad
         self.freed = freed
+        self.strides = strides
 
     def goes_on(self) -> bool:
         """Whether the Tensor goes on in a graph."""
         return self.requires_grad and not self.freed
+
+
+def _strides(tensor: Tensor) -> tuple[int, ...] | None:
+    """The strides of a tensor whose elements fill their memory in another order; else None."""
+    layout = tensor._layout
+    return layout[1] if layout is not None and is_dense(layout) else None
 
 
 class Template:
@@ -112,7 +128,7 @@ class Template:
             arrays.append(leaf._read() if boxed else leaf)
             needs = boxed and leaf._requires_grad
             freed = needs and spent(leaf)
-            return Hole(len(arrays) - 1, boxed, needs, freed)
+            return Hole(len(arrays) - 1, boxed, needs, freed, _strides(leaf) if boxed else None)
 
         self.like = map_nested(take, value)
         self.single = isinstance(self.like, Hole)

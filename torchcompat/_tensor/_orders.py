@@ -82,7 +82,10 @@ def _transposed(value: Any, order: list[int]) -> Any:
 
 def keep_order(row: Row, results: Iterable[Tensor], tensors: Sequence[Tensor]) -> None:
     """Lays the fresh results of an op out as torch would, given the tensors that it was called with."""
-    if all(t._layout is None for t in tensors):
+    for t in tensors:
+        if t._layout is not None:
+            break
+    else:
         return
     held = tuple(t._layout_now() for t in tensors)
     for result in results:
