@@ -58,6 +58,11 @@ CALLS = {
     "jacobian_strict_vectorized": "F.jacobian(weighted, x, vectorize=True, strict=True)",
     "jacobian_strategy": "F.jacobian(weighted, x, strategy='abc')",
     "jacobian_strict": "F.jacobian(lambda x, y: x * 2, (x, y), strict=True)",
+    "strict_constant": "[fails(F.vjp, lambda x: x * 0 + 1, x, x), fails(F.jvp, cut, x, x)]",
+    "strict_linear": "[fails(f, lambda x: 2 * x, x, x) for f in (F.vjp, F.jvp)]",
+    "strict_slope": "[fails(f, lambda x: x.sum(), x, x) for f in (F.vhp, F.hvp)]",
+    "strict_square": "[fails(f, lambda x: (x * x).sum(), x, x) for f in (F.vhp, F.hvp)]",
+    "graph_of_linear_vectors": "by_vector(torch)",
     "hessian": "F.hessian(cube_sum, x)",
     "hessian_of_two": "F.hessian(two_inputs, (x, y))",
     "hessian_of_vector": "F.hessian(weighted, x)",
@@ -96,6 +101,31 @@ CALLS = {
     "anomaly_without_trace": "anomaly_late(torch)",
     "batched": "A.grad((d**2), d, torch.eye(2, dtype=torch.float64), is_grads_batched=True)",
 }
+
+
+def cut(x):
+    return x.detach().clone().requires_grad_()
+
+
+def fails(f, function, x, v):
+    """The texts of the errors in strict mode, without and with a graph."""
+    found = []
+    for create_graph in (False, True):
+        try:
+            f(function, x, v, create_graph=create_graph, strict=True)
+            found.append("")
+        except RuntimeError as error:
+            found.append(str(error))
+    return found
+
+
+def by_vector(torch):
+    v = torch.ones(2, requires_grad=True)
+    found = []
+    for f in (torch.autograd.functional.vjp, torch.autograd.functional.jvp):
+        _, product = f(lambda x: 3 * x, torch.ones(2), v, create_graph=True)
+        found.append(torch.autograd.grad(product.sum(), v)[0].tolist())
+    return found
 
 
 def wrong(torch):

@@ -59,8 +59,10 @@ def _outputs(func: Callable, inputs: tuple, caller: str, strict: bool) -> tuple[
     return several, outs
 
 
-def _vectors(v: Any, like: tuple, several: bool, caller: str, only: str) -> tuple:
-    """The vector(s) `v`, or ones where there is but one element.
+def _vectors(
+    v: Any, like: tuple, several: bool, caller: str, only: str, create_graph: bool
+) -> tuple:
+    """The vector(s) `v`, cut off unless a graph is made, or ones where there is but one element.
 
     Raises:
         RuntimeError: they do not fit `like`.
@@ -70,7 +72,7 @@ def _vectors(v: Any, like: tuple, several: bool, caller: str, only: str) -> tupl
             raise RuntimeError(f"The vector v can only be None if the {only}")
         return (ones_like(like[0]),)
     _, items = _tuple(v, "v", caller)
-    items = tuple(x.detach() for x in items)
+    items = tuple(x.view_as(x) if create_graph else x.detach() for x in items)
     if len(items) != len(like):
         if several:
             raise RuntimeError(
@@ -113,12 +115,18 @@ def _grads(
     )
 
 
-def _filled(found: tuple, like: tuple, strict: str, create_graph: bool = False) -> tuple:
-    """`found` with zeros for None; `strict` is the error to raise for one instead, if any."""
+def _filled(
+    found: tuple, like: tuple, errors: tuple[str, str], strict: bool, create_graph: bool = False
+) -> tuple:
+    """`found` with zeros for None.
+
+    Args:
+        errors: in strict mode, what is told of a None, and of a constant where a graph is made.
+    """
     if strict:
         for i, one in enumerate(found):
             if one is None or (create_graph and not one.requires_grad):
-                raise RuntimeError(strict.format(i=i))
+                raise RuntimeError(errors[one is not None].format(i=i))
     return tuple(zeros_like(x) if g is None else g for g, x in zip(found, like))
 
 
@@ -133,13 +141,23 @@ def _given(items: tuple, several: bool) -> Any:
     return items if several else items[0]
 
 
-_NO_GRADIENT = (
-    "The gradient with respect to input {i} is None. The gradients with respect to all inputs "
-    "must be computed in a differentiable manner when running in strict mode."
-)
 _INDEPENDENT = (
-    "The gradient with respect to input {i} is independent of the inputs of the user-provided "
-    "function. This is not allowed in strict mode."
+    "The {what} of the user-provided function is independent of input {{i}}. This is not allowed in "
+    "strict mode{when}."
+)
+_OUTPUT_INDEPENDENT = _INDEPENDENT.format(what="output", when="")
+_CONSTANT = " when create_graph=True"
+_OF_JACOBIAN = _OUTPUT_INDEPENDENT, _INDEPENDENT.format(what="jacobian", when=_CONSTANT)
+_OF_SLOPE = (
+    _OUTPUT_INDEPENDENT,
+    "While computing the hessian, found that the jacobian of the user-provided function with respect "
+    "to input {i} is independent of the input. This is not allowed in strict mode. You should ensure "
+    "that your function is twice differentiable and that the jacobian depends on the inputs (this "
+    "would be violated by a linear function for example).",
+)
+_OF_HESSIAN = (
+    _INDEPENDENT.format(what="hessian", when=""),
+    _INDEPENDENT.format(what="hessian", when=_CONSTANT),
 )
 
 
@@ -156,9 +174,9 @@ def vjp(
     """
     several_in, inputs = _inputs(inputs, "vjp", create_graph)
     several_out, outs = _outputs(func, inputs, "vjp", strict)
-    vectors = _vectors(v, outs, several_out, "vjp", _OUTPUT)
+    vectors = _vectors(v, outs, several_out, "vjp", _OUTPUT, create_graph)
     found = _grads(outs, inputs, vectors, create_graph)
-    product = _filled(found, inputs, _NO_GRADIENT if strict else "", strict and create_graph)
+    product = _filled(found, inputs, _OF_JACOBIAN, strict, create_graph)
     outs, product = _settled(outs, create_graph), _settled(product, create_graph)
     return _given(outs, several_out), _given(product, several_in)
 
@@ -172,13 +190,13 @@ def jvp(
     Found by going backward twice. Arguments as for `vjp`.
     """
     several_in, inputs = _inputs(inputs, "jvp", create_graph)
-    vectors = _vectors(v, inputs, several_in, "jvp", _INPUT)
+    vectors = _vectors(v, inputs, several_in, "jvp", _INPUT, create_graph)
     several_out, outs = _outputs(func, inputs, "jvp", strict)
     helpers = tuple(zeros_like(x).requires_grad_() for x in outs)
     pulled = _grads(outs, inputs, helpers, True)
-    _filled(pulled, inputs, _INDEPENDENT if strict else "")
+    _filled(pulled, inputs, _OF_JACOBIAN, strict)
     found = _grads(pulled, helpers, vectors, create_graph)
-    product = _filled(found, outs, _NO_GRADIENT if strict else "", strict and create_graph)
+    product = _filled(found, outs, _OF_JACOBIAN, strict, create_graph)
     outs, product = _settled(outs, create_graph), _settled(product, create_graph)
     return _given(outs, several_out), _given(product, several_out)
 
@@ -192,12 +210,12 @@ def vhp(
     Arguments as for `vjp`; `v` is of the inputs' sizes.
     """
     several_in, inputs = _inputs(inputs, "vhp", create_graph)
-    vectors = _vectors(v, inputs, several_in, "vhp", _INPUT)
+    vectors = _vectors(v, inputs, several_in, "vhp", _INPUT, create_graph)
     several_out, outs = _outputs(func, inputs, "vhp", strict)
     _scalar(several_out, outs, "vhp")
-    slope = _filled(_grads(outs, inputs, None, True), inputs, _INDEPENDENT if strict else "", True)
+    slope = _filled(_grads(outs, inputs, None, True), inputs, _OF_SLOPE, strict, True)
     found = _grads(slope, inputs, vectors, create_graph)
-    product = _filled(found, inputs, _NO_GRADIENT if strict else "", strict and create_graph)
+    product = _filled(found, inputs, _OF_HESSIAN, strict, create_graph)
     out, product = _settled(outs[0], create_graph), _settled(product, create_graph)
     return out, _given(product, several_in)
 
@@ -211,15 +229,15 @@ def hvp(
     Arguments as for `vhp`, which is faster.
     """
     several_in, inputs = _inputs(inputs, "hvp", create_graph)
-    vectors = _vectors(v, inputs, several_in, "hvp", _INPUT)
+    vectors = _vectors(v, inputs, several_in, "hvp", _INPUT, create_graph)
     several_out, outs = _outputs(func, inputs, "hvp", strict)
     _scalar(several_out, outs, "hvp")
     slope = _grads(outs, inputs, None, True)
-    slope = _filled(slope, inputs, _INDEPENDENT if strict else "", True)
+    slope = _filled(slope, inputs, _OF_SLOPE, strict, True)
     helpers = tuple(zeros_like(x).requires_grad_() for x in inputs)
     pulled = _grads(slope, inputs, helpers, True)
     found = _grads(pulled, helpers, vectors, create_graph)
-    product = _filled(found, inputs, _NO_GRADIENT if strict else "", strict and create_graph)
+    product = _filled(found, inputs, _OF_HESSIAN, strict, create_graph)
     out, product = _settled(outs[0], create_graph), _settled(product, create_graph)
     return out, _given(product, several_in)
 
