@@ -17,6 +17,9 @@ from jax.extend import core
 
 from torchcompat._compile import _xla
 
+# Large models keep their memory for other things.
+_MOST_BYTES = 2**30
+
 
 def keeping(program: Callable, state: list, arrays: list) -> Callable:
     """Compiles a program that writes to none of its state; what it computes of that alone is kept.
@@ -73,11 +76,14 @@ def _parts(closed: core.ClosedJaxpr, count: int) -> tuple[list, list[int], Calla
     state, arguments = jaxpr.invars[:count], jaxpr.invars[count:]
     early = {*state, *jaxpr.constvars}
     made: list[Any] = []
+    total = 0
     equations: tuple[list, list] = [], []
     for equation in jaxpr.eqns:
-        is_first = _is_first(equation, early)
+        more = sum(map(_bytes, equation.outvars))
+        is_first = total + more <= _MOST_BYTES and _is_first(equation, early)
         equations[not is_first].append(equation)
         if is_first:
+            total += more
             early |= set(equation.outvars)
             made += equation.outvars
     read = {v for equation in equations[1] for v in equation.invars if isinstance(v, core.Var)}
