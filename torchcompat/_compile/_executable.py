@@ -18,6 +18,7 @@ from torchcompat._compile._recorded import Recorded
 from torchcompat._compile._steps import Number
 from torchcompat._compile._tree import Template
 from torchcompat._compile._xla import Compiled
+from torchcompat._ops._checks import UnknownValueError
 from torchcompat._ops._registry import MIXED, Row
 from torchcompat._tensor import Tensor, wrap
 from torchcompat._tensor._graph import Node
@@ -165,16 +166,20 @@ class Executable:
     def _run(self, capture: Capture, arrays: list) -> list:
         """Calls the function on tracers; notes how its results are boxed and what it wrote."""
         boxes: dict[int, Tensor] = {}
+        storages: dict[int, Any] = {}
 
         def box(array: Any, hole: Any) -> Any:
             if hole.boxed:
                 boxes[hole.index] = tensor = wrap(array)
+                storages[hole.index] = tensor._cell
                 tensor._requires_grad = hole.requires_grad
                 return tensor
             return array
 
         args, kwargs = self.arguments.fill(arrays, box)
         result = self.function(*args, **kwargs)
+        if any(box._cell is not storages[i] for i, box in boxes.items()):
+            raise UnknownValueError("an argument was given another storage")
         outputs: list = []
         self.output = Template(result, outputs, keep=self._is_state)
         self.delivered = len(outputs)

@@ -411,8 +411,8 @@ def viewed(
         result._layout = layout
     result._is_view_of = source if source._is_view_of is None else source._is_view_of
     result._graph_version = cell.version
-    if source._silent:
-        result._silent = True
+    if source._silent is not None:
+        result._silent = source._silent
     if state.grad_enabled:
         result._closed = source._closed
     else:

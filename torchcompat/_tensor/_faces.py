@@ -259,8 +259,7 @@ def relayout(target: Tensor, view: Tensor) -> Tensor:
 def touch(target: Tensor) -> None:
     """Counts a change of `target` that writes no values."""
     target._cell.version += 1
-    if target._silent:
-        target._cell.unseen += 1
+    target._count_unseen()
 
 
 def _spread(values: tuple, extra: dict[str, Any], name: str) -> Any:

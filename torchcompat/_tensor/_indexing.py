@@ -169,8 +169,7 @@ def _store(self: Tensor, layout: _layout.Layout, value: Any) -> None:
     cell = self._cell
     if isinstance(cell.value, jax.ShapeDtypeStruct):
         return
-    if self._silent:
-        cell.unseen += 1
+    self._count_unseen()
     with jax.enable_x64(True):
         cell.write(_strided.write(cell.value, value, layout))
 

@@ -115,12 +115,12 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     if isinstance(sizes, int):
         raise TypeError("unflatten(): argument 'sizes' (position 2) must be tuple of ints, not int")
     size, sizes = tuple(input.shape), spread((sizes,))
+    dim = _shape.wrap_dim(dim, len(size))
     if not size:
         raise RuntimeError(
             "unflatten got an unexpected error:\n"
             f"Dimension specified as {dim} but tensor has no dimensions"
         )
-    dim = _shape.wrap_dim(dim, len(size))
     if not sizes:
         raise RuntimeError("unflatten: sizes must be non-empty")
     try:

@@ -84,6 +84,15 @@ else:
 UNRECORDED = frozenset(("no_grad", "inference"))
 
 
+class Silent:
+    """What a tensor made by `.data`, and views of it, share: how often they were written through."""
+
+    __slots__ = ("writes",)
+
+    def __init__(self) -> None:
+        self.writes = 0
+
+
 class Tensor(metaclass=_Open):
     """A multi-dimensional array with torch's semantics, held by JAX.
 
@@ -123,8 +132,8 @@ class Tensor(metaclass=_Open):
     _closed: str | None
     _cache: Any
     _seen: Any
-    # Made by `.data`: autograd does not see the writes through it.
-    _silent = False
+    # Made by `.data`: autograd does not see the writes through it, which it counts by itself.
+    _silent: Silent | None = None
 
     if TYPE_CHECKING:  # what the registry and the modules beside this one attach
 
@@ -187,8 +196,7 @@ class Tensor(metaclass=_Open):
         """Writes `value` (of this tensor's shape and dtype) to the storage: every alias sees it."""
         if state.capture is not None:
             state.capture.met(self)
-        if self._silent:
-            self._cell.unseen += 1
+        self._count_unseen()
         if self._layout is None:
             self._cell.write(value)
             return
@@ -238,7 +246,14 @@ class Tensor(metaclass=_Open):
         if cell.inference:
             raise RuntimeError("Inference tensors do not track version counter.")
         ahead = self.__dict__.get("_version_ahead", 0)
-        return ahead + (cell.unseen if self._silent else cell.version - cell.unseen)
+        silent = self._silent
+        return ahead + (cell.version - cell.unseen if silent is None else silent.writes)
+
+    def _count_unseen(self) -> None:
+        """Before a write: counts it apart if it goes through `.data`."""
+        if self._silent is not None:
+            self._cell.unseen += 1
+            self._silent.writes += 1
 
     # -- autograd flags ------------------------------------------------------------------------
 
@@ -340,7 +355,7 @@ class Tensor(metaclass=_Open):
     def data(self) -> Tensor:
         """The same storage without gradient history; assigning makes this tensor alias another's."""
         twin = alias(self)
-        twin._silent = True
+        twin._silent = Silent()
         return twin
 
     @data.setter
