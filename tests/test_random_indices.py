@@ -165,9 +165,9 @@ def test_masks_under_jit() -> None:
 
     assert _traced(scalar, x).tolist() == [[0, 1, 2], [0, 0, 0]]
     assert _traced(row, x).tolist() == [[0, 1, 2], [0, 1, 2]]
-    with pytest.raises(NotImplementedError, match="depends on the mask's values"):
+    with pytest.raises(NotImplementedError, match=r"x\[mask\].*depends on values"):
         _traced(lambda t: t[t > 2], x)
-    with pytest.raises(NotImplementedError, match="depends on the tensor's values"):
+    with pytest.raises(NotImplementedError, match="depends on values"):
         _traced(lambda t: t.nonzero(), x)
 
 

@@ -13,7 +13,7 @@ import jax
 from converters._flax._build import LeafBuilder
 from converters._flax._layouts import SAME
 from converters._flax._module import FlaxModule, StackedModule
-from converters._flax._run import Call, _running, wide
+from converters._flax._run import Call, _running
 from converters._flax._seen import Leaf, located, plain, see
 from converters._flax._table import row_of
 
@@ -147,7 +147,7 @@ class LinenCall(Call):
         before |= self._arrays(values)
         module = self.module.flax_module
         others = [c for c in self.module.variables if c != "params"] if self.module.training else []
-        with jax.enable_x64(wide()):
+        with jax.enable_x64(self.wide):
             args, kwargs = self._arguments(values[len(self.state) :])
             keys = {name: _key(x) for name, x in (kwargs.pop("rngs", None) or {}).items()}
             apply = partial(module.apply, _nested(before), *args, rngs=keys, **kwargs)

@@ -97,10 +97,12 @@ class Call:
         inputs: the tensors among the arguments.
         results: of what `compute` gives, how many are results; then come the changed variables.
         recording: gradients are recorded.
+        wide: the model runs with 64 bits, when JAX runs it again to differentiate too.
     """
 
     def __init__(self, module: FlaxModule, args: tuple, kwargs: dict) -> None:
         self.module, self.given, self.recording = module, (args, kwargs), False
+        self.wide = wide()
         self.paths: dict[int, tuple] = {}
         self.variables: dict[tuple, Any] = {}
         for path, x in self._located():
@@ -161,7 +163,7 @@ class Call:
     def compute(self, values: list, hooked: bool = True) -> list:
         """The arrays among the results, then the changed variables, of the values of all tensors."""
         library = _nnx.library()
-        with jax.enable_x64(wide()):
+        with jax.enable_x64(self.wide):
             definition, held = library.split(self.module.flax_module)
             copy = library.merge(definition, jax.tree.map(lambda x: x, held))
             nodes = dict(_nnx.walk(copy))
