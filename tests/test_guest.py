@@ -47,6 +47,18 @@ def test_import_changes_no_setting():
     assert printed == "float32 int32 False"
 
 
+def test_import_starts_no_backend():
+    """`XLA_FLAGS`, platforms and `jax.distributed` can be set after it."""
+    printed = run("""
+        import os
+        import torchcompat, converters
+        os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=3"
+        import jax
+        print(jax.local_device_count("cpu"))
+    """)
+    assert printed == "3"
+
+
 def test_the_whole_job_without_torch(tmp_path):
     printed = run(
         """

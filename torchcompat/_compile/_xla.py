@@ -8,8 +8,6 @@ from typing import Any
 
 import jax
 
-from torchcompat._compile import _channels_last
-
 # YNNPACK's convolutions take up to twice the time of Eigen's; of its library the rest is fast.
 # Without an analysis of regions the new value of a parameter is written over a copy of the old one.
 _WANTED = {
@@ -27,8 +25,13 @@ class Compiled:
     """
 
     def __init__(self, function: Callable, donate_argnums: tuple[int, ...] = ()) -> None:
+        self._function, self._donated = function, donate_argnums
         self._traced = jax.jit(function, donate_argnums=donate_argnums)
-        self._alone = jitted(rewritten(function), donate_argnums)
+
+    @functools.cached_property
+    def _alone(self) -> Any:
+        # Made at the first call: which machine there is must not be asked at import.
+        return jitted(rewritten(self._function), self._donated)
 
     def __call__(self, *lists: Any) -> Any:
         return (self._traced if is_traced(*lists) else self._alone)(*lists)
@@ -46,7 +49,12 @@ def is_traced(*lists: Any) -> bool:
 
 def rewritten(function: Callable) -> Callable:
     """The function in the form that is fast here."""
-    return _channels_last.inside(function) if jax.default_backend() == "cpu" else function
+    if jax.default_backend() != "cpu":
+        return function
+    # It takes a tenth of the time that torchcompat takes to import.
+    from torchcompat._compile import _channels_last
+
+    return _channels_last.inside(function)
 
 
 def jitted(function: Callable, donate_argnums: tuple[int, ...] = ()) -> Any:
