@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -326,6 +327,7 @@ def test_programs_are_torchs(start: tuple, steps: list) -> None:
         assert _shown(held, taken) == shown, step
 
 
+@pytest.mark.filterwarnings("ignore:compile. .* runs as it is")
 @settings(max_examples=600 if WHOLE else 30, deadline=None, derandomize=True)
 @given(_BASES, _PROGRAMS)
 def test_compiled_programs_are_torchs(start: tuple, steps: list) -> None:

@@ -53,10 +53,12 @@ _STILL = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 MODELS = {
     "bert": _classifier("Bert", intermediate_size=64, **_SMALL, **_STILL),
     "llama": _classifier("Llama", intermediate_size=64, **_SMALL),
-    "mixtral": _classifier("Mixtral", intermediate_size=64, num_local_experts=4, **_SMALL),
+    "mixtral": _classifier(
+        "Mixtral", intermediate_size=64, num_local_experts=4, num_key_value_heads=2, **_SMALL
+    ),
     "resnet18": _torchvision("resnet18"),
     "mobilenet_v3_small": _torchvision("mobilenet_v3_small", dropout=0.0),
-    "swin_t": _torchvision("swin_t", dropout=0.0, stochastic_depth_prob=0.0),
+    "shufflenet_v2_x0_5": _torchvision("shufflenet_v2_x0_5"),
     "vit": _timm("vit_tiny_patch16_224", img_size=32, patch_size=8, depth=2),
     "convnext": _timm("convnext_atto", drop_path_rate=0.0),
 }

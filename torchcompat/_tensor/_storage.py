@@ -320,7 +320,11 @@ def set_(
         return adopt(self, wrap_like(self)._cell, _layout.contiguous((0,)))
     if isinstance(source, Tensor) and size is None:
         _check_type(self, source.dtype)
-        return adopt(self, source._cell, source._layout_now())
+        # Whether numbers are seen as conjugates, or with the other sign, is the tensor's own.
+        cell, own = _unturned(source._cell), self._cell
+        if own is not _unturned(own):
+            cell = type(own)(cell, own.how)  # type: ignore[attr-defined, call-arg]
+        return adopt(self, cell, source._layout_now())
     if isinstance(source, Tensor):
         source = source.storage()
     kind = source.dtype if isinstance(source, TypedStorage) else self.dtype
@@ -333,6 +337,10 @@ def set_(
     missing = slicing.extent(*layout) - elements.numel()
     cell = elements._cell
     return adopt(self, grown(cell, elements.numel() + missing) if missing > 0 else cell, layout)
+
+
+def _unturned(cell: Any) -> Any:
+    return cell.source if isinstance(getattr(cell, "how", None), str) else cell
 
 
 def wrap_like(tensor: Tensor) -> Tensor:
