@@ -3,6 +3,8 @@
 The default run takes one; `TORCHCOMPAT_WHOLE=1` takes all of these, eager and compiled.
 """
 
+import importlib
+
 import numpy as np
 import pytest
 import torch
@@ -14,12 +16,15 @@ from tests._ported import WHOLE, ours
 STEPS = 4
 
 
+def _package(name, ported):
+    if ported:
+        return importlib.import_module(f"torchcompat.ported.{name}")
+    return pytest.importorskip(name)
+
+
 def _torchvision(name, **options):
     def make(ported):
-        if ported:
-            from torchcompat.ported.torchvision import models
-        else:
-            from torchvision import models
+        models = _package("torchvision.models", ported)
         return getattr(models, name)(num_classes=5, **options)
 
     return make, lambda: {"x": torch.rand(4, 3, 64, 64)}
@@ -27,21 +32,14 @@ def _torchvision(name, **options):
 
 def _timm(name, **options):
     def make(ported):
-        if ported:
-            from torchcompat.ported import timm
-        else:
-            timm = pytest.importorskip("timm")
-        return timm.create_model(name, num_classes=5, **options)
+        return _package("timm", ported).create_model(name, num_classes=5, **options)
 
     return make, lambda: {"x": torch.rand(4, 3, 32, 32)}
 
 
 def _classifier(family, **options):
     def make(ported):
-        if ported:
-            from torchcompat.ported import transformers
-        else:
-            transformers = pytest.importorskip("transformers")
+        transformers = _package("transformers", ported)
         config = getattr(transformers, f"{family}Config")(num_labels=5, pad_token_id=0, **options)
         return getattr(transformers, f"{family}ForSequenceClassification")(config)
 

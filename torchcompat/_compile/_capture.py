@@ -11,7 +11,7 @@ import jax
 
 from torchcompat import _random
 from torchcompat._compile._steps import Number, Stepped
-from torchcompat._tensor import Cell, Tensor
+from torchcompat._tensor import Cell, Tensor, is_traced
 from torchcompat._tensor._state import serial, state
 
 
@@ -149,7 +149,7 @@ class Capture:
         """Takes the traced tensors away that modules keep of a trace that failed."""
         for now, before in self._attributes:
             for name, x in list(now.items()):
-                if x is not before.get(name) and _is_traced(x):
+                if x is not before.get(name) and is_traced(x):
                     del now[name]
                     if name in before:
                         now[name] = before[name]
@@ -167,7 +167,7 @@ class Capture:
         """Cuts plain attributes that modules keep of the trace off its graph, which ends with it."""
         for module in self.modules.values():
             for x in module.__dict__.values():
-                if _is_traced(x):
+                if is_traced(x):
                     x._grad_fn = x._graph_version = None
                     x._requires_grad = False
 
@@ -180,7 +180,3 @@ class Capture:
     def _alive(self) -> list[Cell]:
         alive = (ref() for ref in self._made)
         return [c for c in alive if c is not None and isinstance(c.value, jax.core.Tracer)]
-
-
-def _is_traced(x: Any) -> bool:
-    return isinstance(x, Tensor) and isinstance(x._cell.value, jax.core.Tracer)

@@ -80,9 +80,9 @@ class Compiled:
 
     def _first_call(self, signature: tuple, args: tuple, kwargs: dict, leaves: list) -> Any:
         while True:
-            key = self._guard, signature, self._settings()
             if not self._is_program(signature):
                 return self._parts.run(args, kwargs)
+            key = self._guard, signature, self._settings()
             made = self._make(args, kwargs)
             try:
                 result = made(leaves)

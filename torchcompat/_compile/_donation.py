@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 
-from torchcompat._compile._xla import Compiled
+from torchcompat._compile._xla import Program
 
 # A list, its storage and the call that counts: who else refers to an array wants to keep it.
 _OWN_REFERENCES = 3
@@ -41,7 +41,7 @@ class Donating:
             outputs = program(state, arrays)
             return outputs[split:] + outputs[:split]
 
-        self._jitted = Compiled(run, donate_argnums=(0,))
+        self._jitted = Program(run, donate_argnums=(0,))
 
     def may_take(self, values: list) -> bool:
         """Whether nothing but the storages themselves holds on to the arrays to be replaced.

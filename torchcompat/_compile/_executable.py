@@ -17,7 +17,7 @@ from torchcompat._compile._kept import keeping
 from torchcompat._compile._recorded import Recorded
 from torchcompat._compile._steps import Number
 from torchcompat._compile._tree import Template
-from torchcompat._compile._xla import Compiled
+from torchcompat._compile._xla import Program
 from torchcompat._ops._checks import UnknownValueError
 from torchcompat._ops._registry import MIXED, Row
 from torchcompat._tensor import Tensor, wrap
@@ -115,7 +115,7 @@ class Executable:
             self.donating = Donating(program, [i in self.written for i in self.used], self.split)
         self.jitted = jax.jit(program)
         if self.recorded or self.written:
-            self.compiled = Compiled(program)
+            self.compiled = Program(program)
         else:
             self.compiled = keeping(program, [self.cells[i].value for i in self.used], arrays)
 

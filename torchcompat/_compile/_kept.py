@@ -30,7 +30,7 @@ def keeping(program: Callable, state: list, arrays: list) -> Callable:
     """
     closed = jax.make_jaxpr(_xla.rewritten(program))(state, arrays)
     made, used, first, rest = _parts(closed, len(state))
-    return Kept(program, used, first, rest) if made else _xla.Compiled(program)
+    return Kept(program, used, first, rest) if made else _xla.Program(program)
 
 
 class Kept:

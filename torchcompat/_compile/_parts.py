@@ -39,7 +39,14 @@ CAUSES = (
 _MOST_PARTS = 4096
 _HARMLESS = (
     *(bool, int, float, complex, str, bytes, slice, range, np.generic, np.dtype, type, enum.Enum),
-    *(types.FunctionType, types.BuiltinFunctionType, types.ModuleType, Parameter, Module),
+    *(
+        types.NoneType,
+        types.FunctionType,
+        types.BuiltinFunctionType,
+        types.ModuleType,
+        Parameter,
+        Module,
+    ),
     *(_dtype.dtype, _device.device, _memory_format.memory_format),
 )
 _OURS = str(Path(__file__).parents[1])
@@ -96,7 +103,7 @@ def _is_watched() -> bool:
 def takes_data(tree: Any) -> bool:
     """Whether the described arguments are numbers, arrays and settings: no objects of the user's."""
     if isinstance(tree, Same):
-        return isinstance(tree.value, _HARMLESS) or tree.value is None
+        return isinstance(tree.value, _HARMLESS)
     return not isinstance(tree, tuple) or all(map(takes_data, tree))
 
 
@@ -142,7 +149,7 @@ def _check_result(leaf: Any, taken: set[int]) -> None:
         if root in taken and not isinstance(leaf, Parameter):
             raise NotAlone
         taken.add(root)
-    elif not (is_data(leaf) or leaf is None or isinstance(leaf, _HARMLESS)):
+    elif not (is_data(leaf) or isinstance(leaf, _HARMLESS)):
         raise NotAlone
 
 

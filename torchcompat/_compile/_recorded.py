@@ -8,7 +8,7 @@ from typing import Any
 import jax
 from jax import numpy as jnp
 
-from torchcompat._compile._xla import Compiled
+from torchcompat._compile._xla import Program
 from torchcompat._ops._common import conjugate
 
 
@@ -42,7 +42,7 @@ class Recorded:
             _, pull, outputs = jax.vjp(run, *changing, has_aux=True)  # type: ignore[var-annotated]
             return outputs, pull
 
-        self._forward = Compiled(forward)
+        self._forward = Program(forward)
 
     def __call__(self, values: list, arrays: list) -> tuple[list, Callable]:
         """The outputs, and what takes their gradients by number and gives those of the inputs."""
@@ -64,4 +64,4 @@ def _gradients(pull: Callable, gradients: list) -> tuple:
     return tuple(map(conjugate, pull(tuple(map(conjugate, gradients)))))
 
 
-_pulled = Compiled(_gradients)
+_pulled = Program(_gradients)

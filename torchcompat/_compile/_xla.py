@@ -18,7 +18,7 @@ _WANTED = {
 }
 
 
-class Compiled:
+class Program:
     """`jax.jit` of a function of lists of arrays, fast on CPUs.
 
     What is fast there is no program to be differentiated: under a trace it is `jax.jit`'s own.

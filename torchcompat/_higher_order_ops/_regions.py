@@ -5,17 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import jax
-
 from torchcompat._tensor import Tensor, as_array, wrap
 from torchcompat._tensor._nodes import Accumulate
 from torchcompat._tensor._state import sequence
 from torchcompat.utils._pytree import PyTree, TreeSpec, tree_flatten, tree_unflatten
-
-
-def is_traced(x: Any) -> bool:
-    """Whether the value of a Tensor or number is not known while the program is traced."""
-    return isinstance(x, Tensor) and isinstance(x._cell.value, jax.core.Tracer)
 
 
 class Region:

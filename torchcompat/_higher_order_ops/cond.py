@@ -9,12 +9,11 @@ import jax
 
 from torchcompat._higher_order_ops._regions import (
     Region,
-    is_traced,
     tensor_leaves,
     trained_outside,
 )
 from torchcompat._ops._registry import LIST, TRACED, Row
-from torchcompat._tensor import Tensor
+from torchcompat._tensor import Tensor, is_traced
 from torchcompat._tensor._dispatch import call
 from torchcompat._tensor._state import state
 from torchcompat.utils._pytree import TreeSpec, tree_unflatten

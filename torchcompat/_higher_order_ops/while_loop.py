@@ -7,9 +7,9 @@ from typing import Any
 
 import jax
 
-from torchcompat._higher_order_ops._regions import Region, is_traced
+from torchcompat._higher_order_ops._regions import Region
 from torchcompat._ops._registry import LIST, Row
-from torchcompat._tensor import Tensor
+from torchcompat._tensor import Tensor, is_traced
 from torchcompat._tensor._dispatch import call
 from torchcompat._tensor._factory import tensor
 from torchcompat._tensor._state import state

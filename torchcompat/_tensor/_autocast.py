@@ -15,7 +15,7 @@ import jax
 from torchcompat import _device, _dtype
 from torchcompat._ops._registry import Row
 from torchcompat._tensor._state import state
-from torchcompat._tensor._tensor import Tensor
+from torchcompat._tensor._tensor import Tensor, is_traced
 
 _HALVES = tuple(map(_dtype.get, ("float16", "bfloat16")))
 _FLOAT = _dtype.get("float32")
@@ -233,5 +233,5 @@ def _is_cached(t: Tensor, setting: Setting) -> bool:
         and t.requires_grad
         and t.is_leaf
         and state.capture is None
-        and not isinstance(t._cell.value, jax.core.Tracer)
+        and not is_traced(t)
     )

@@ -59,6 +59,15 @@ def traced_here(result: Any, source: Any) -> bool:
     return not isinstance(source, jax.core.Tracer) or result._trace is not source._trace
 
 
+class Silent:
+    """What a tensor made by `.data`, and views of it, share: how often they were written through."""
+
+    __slots__ = ("writes",)
+
+    def __init__(self) -> None:
+        self.writes = 0
+
+
 class DerivedCell(Cell):
     """A storage that is another's under some reading of it: writes go to that other one.
 

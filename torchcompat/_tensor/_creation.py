@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import numpy as np
 from jax import numpy as jnp
 
@@ -17,7 +16,7 @@ from torchcompat._memory_format import strides_for
 from torchcompat._tensor._dispatch import lifted
 from torchcompat._tensor._orders import arrange
 from torchcompat._tensor._place import finish, kind_of, laid_like, make, resolve, size_of
-from torchcompat._tensor._tensor import Tensor, from_cell
+from torchcompat._tensor._tensor import Tensor, from_cell, is_traced
 
 __all__ = [
     "empty",
@@ -128,13 +127,9 @@ def _one_size(name: str, size: tuple, keywords: dict) -> tuple[int, ...]:
 def _place_of(tensor: Any, device: Any) -> Any:
     if device is not None:
         return device
-    if isinstance(tensor, Tensor) and not _is_traced(tensor):
+    if isinstance(tensor, Tensor) and not is_traced(tensor):
         return tensor.device
     return None
-
-
-def _is_traced(tensor: Tensor) -> bool:
-    return isinstance(tensor._cell.value, jax.core.Tracer)
 
 
 zeros, zeros_like, Tensor.new_zeros = _constant("zeros", lambda kind: 0, "filled with zeros")
@@ -184,7 +179,7 @@ def full(
 
 
 def _fill(size: tuple[int, ...], value: Any, kind: Dtype, where: Any) -> Tensor:
-    if isinstance(value, Tensor) and _is_traced(value):
+    if isinstance(value, Tensor) and is_traced(value):
         base = filled(size, 0, kind, where)
         base._cell.value = jnp.broadcast_to(value._read(), size).astype(kind.numpy)
         return base

@@ -17,7 +17,7 @@ from torchcompat._ops._common import conjugate
 from torchcompat._ops._registry import LIST, Row
 from torchcompat._tensor._nodes import Node
 from torchcompat._tensor._state import state
-from torchcompat._tensor._tensor import Tensor, blank, wrap
+from torchcompat._tensor._tensor import Tensor, blank, is_traced, wrap
 
 _MARK = Row(
     name="mark",
@@ -77,7 +77,7 @@ def _gradient(cotangent: Any) -> Tensor | None:
 def marked(tensors: list[Tensor]) -> tuple[list[Tensor], Mark | None]:
     """Aliases of `tensors` with one mark between them; None where nothing is differentiated."""
     recording = state.grad_enabled and any(t.requires_grad for t in tensors)
-    traced = any(isinstance(t._cell.value, jax.core.Tracer) for t in tensors)
+    traced = any(map(is_traced, tensors))
     if not (recording or (traced and state.capture is None)):
         return tensors, None
     forms, places = [tuple(map(form, tensors))], [*range(len(tensors))]

@@ -16,7 +16,7 @@ from torchcompat._tensor._autograd import no_grad
 from torchcompat._tensor._creation import _one_size, _place_of, filled
 from torchcompat._tensor._dispatch import lifted
 from torchcompat._tensor._place import finish, kind_of, laid_like, put, resolve, size_of
-from torchcompat._tensor._tensor import Tensor, as_array, wrap
+from torchcompat._tensor._tensor import Tensor, as_array, is_traced, wrap
 
 Generator = _random.Generator
 Generator._public_state = staticmethod(lambda state: put(state))
@@ -330,7 +330,7 @@ def fill(tensor: Tensor, name: str, generator: Any, **params: Any) -> Tensor:
     back = [order.index(d) for d in range(len(order))]
     if isinstance(values, np.ndarray):
         values = np.asarray(values.transpose(back), order="C")
-        target = None if isinstance(tensor._cell.value, jax.core.Tracer) else tensor.device
+        target = None if is_traced(tensor) else tensor.device
         return _faces.write(tensor, put(values, target))
     with jax.enable_x64(True):
         return _faces.write(tensor, jnp.transpose(values, back))

@@ -15,7 +15,7 @@ import numpy as np
 
 from torchcompat import _device, _dtype, _layout
 from torchcompat._ops import slicing
-from torchcompat._tensor._bits import BitCell
+from torchcompat._tensor._bits import BitCell, turned
 from torchcompat._tensor._cell import Cell
 from torchcompat._tensor._convert import convert
 from torchcompat._tensor._memory import adopt, grown
@@ -321,10 +321,11 @@ def set_(
     if isinstance(source, Tensor) and size is None:
         _check_type(self, source.dtype)
         # Whether numbers are seen as conjugates, or with the other sign, is the tensor's own.
-        cell, own = _unturned(source._cell), self._cell
-        if own is not _unturned(own):
-            cell = type(own)(cell, own.how)  # type: ignore[attr-defined, call-arg]
-        return adopt(self, cell, source._layout_now())
+        cell: Any = source._cell
+        if turned(source):
+            cell = cell.source
+        own = turned(self)
+        return adopt(self, BitCell(cell, own) if own else cell, source._layout_now())
     if isinstance(source, Tensor):
         source = source.storage()
     kind = source.dtype if isinstance(source, TypedStorage) else self.dtype
@@ -337,10 +338,6 @@ def set_(
     missing = slicing.extent(*layout) - elements.numel()
     cell = elements._cell
     return adopt(self, grown(cell, elements.numel() + missing) if missing > 0 else cell, layout)
-
-
-def _unturned(cell: Any) -> Any:
-    return cell.source if isinstance(getattr(cell, "how", None), str) else cell
 
 
 def wrap_like(tensor: Tensor) -> Tensor:

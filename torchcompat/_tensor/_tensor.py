@@ -16,7 +16,7 @@ import numpy as np
 from torchcompat import _device, _dtype, _layout, _strided
 from torchcompat._layout import Layout
 from torchcompat._tensor import _grads
-from torchcompat._tensor._cell import Cell, detached, traced_here
+from torchcompat._tensor._cell import Cell, Silent, detached, traced_here
 from torchcompat._tensor._state import epoch, state
 
 
@@ -82,15 +82,6 @@ else:
 
 # The modes in which a view's place in the graph is not recorded.
 UNRECORDED = frozenset(("no_grad", "inference"))
-
-
-class Silent:
-    """What a tensor made by `.data`, and views of it, share: how often they were written through."""
-
-    __slots__ = ("writes",)
-
-    def __init__(self) -> None:
-        self.writes = 0
 
 
 class Tensor(metaclass=_Open):
@@ -466,6 +457,11 @@ def alias(tensor: Tensor) -> Tensor:
     if self._cell is tensor._cell:
         self._cache, self._seen = tensor._cache, tensor._seen
     return self
+
+
+def is_traced(x: Any) -> bool:
+    """Whether `x` is a Tensor whose value JAX is tracing."""
+    return isinstance(x, Tensor) and isinstance(x._cell.value, jax.core.Tracer)
 
 
 def as_array(x: Any) -> Any:

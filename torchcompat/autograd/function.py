@@ -7,9 +7,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-import jax
-
-from torchcompat._tensor import Tensor, _dispatch, wrap
+from torchcompat._tensor import Tensor, _dispatch, is_traced, wrap
 from torchcompat._tensor._autograd import no_grad
 from torchcompat._tensor._forward import paused
 from torchcompat._tensor._graph import returned_as_is, same_storage, writing
@@ -140,7 +138,7 @@ class Function(_SingleLevelFunction):
         tensors = [x for x in given if isinstance(x, Tensor)]
         ctx._places = [isinstance(x, Tensor) and (tuple(x.shape), x.dtype) for x in given]
         ctx.edges = [edge_of(x) for x in tensors]
-        if any(isinstance(x._cell.value, jax.core.Tracer) for x in tensors) and not kwargs:
+        if any(map(is_traced, tensors)) and not kwargs:
             result = _transformed(cls, ctx, args)
         else:
             with paused():

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 
 from torchcompat import autograd, ops
-from torchcompat._tensor import Tensor
+from torchcompat._tensor import Tensor, is_traced
 from torchcompat._tensor._state import state
 from torchcompat.library._schema import infer_schema
 from torchcompat.library._traced import TRACED
@@ -59,9 +59,7 @@ class CustomOpDef:
             isinstance(t._cell.value, jax.ShapeDtypeStruct) for t in tensors
         ):
             return self._fake(*args, **kwargs)
-        if self._qualname in TRACED and any(
-            isinstance(t._cell.value, jax.core.Tracer) for t in tensors
-        ):
+        if self._qualname in TRACED and any(map(is_traced, tensors)):
             return TRACED[self._qualname](*args, **kwargs)
         kind = tensors[0].device.type if tensors else "cpu"
         kernel = self._kernels.get(kind) or self._kernels.get("")

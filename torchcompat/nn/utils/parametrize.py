@@ -13,9 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import jax
-
-from torchcompat._tensor import Tensor
+from torchcompat._tensor import Tensor, is_traced
 from torchcompat._tensor._autograd import no_grad
 from torchcompat._tensor._faces import write
 from torchcompat._tensor._state import state
@@ -152,7 +150,7 @@ class ParametrizationList(ModuleList):
 
 def _replace(original: Tensor, new: Tensor) -> None:
     """Makes `original` an alias of `new`; while tracing, writes the values, which are state."""
-    tracing = state.capture is not None or isinstance(new._cell.value, jax.core.Tracer)
+    tracing = state.capture is not None or is_traced(new)
     with no_grad():
         if tracing and original.shape == new.shape:
             write(original, new)
@@ -193,7 +191,7 @@ def _parametrized(name: str) -> property:
         trace = get_opaque_trace_state(convention="flax")
         owner, tensor, made_in = _cache.get((id(self), name), (None, None, None))
         # What a compile has captured must not be fixed to a tensor kept outside of it.
-        if owner is self and (made_in == trace or state.capture is None and not _is_traced(tensor)):
+        if owner is self and (made_in == trace or state.capture is None and not is_traced(tensor)):
             return tensor
         tensor = self.parametrizations[name]()
         _cache[id(self), name] = self, tensor, trace
@@ -203,10 +201,6 @@ def _parametrized(name: str) -> property:
         self.parametrizations[name].right_inverse(value)
 
     return property(get, set)
-
-
-def _is_traced(tensor: Any) -> bool:
-    return isinstance(tensor, Tensor) and isinstance(tensor._cell.value, jax.core.Tracer)
 
 
 @functools.cache

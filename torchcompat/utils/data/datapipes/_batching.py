@@ -3,6 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from torchcompat.utils.data.datapipes.datapipe import DataChunk
+
+
+class Batching:
+    """What a pipe of batches is made of.
+
+    Args:
+        datapipe: the samples.
+        batch_size: samples a batch.
+        drop_last: leave out a last batch that is not full.
+        wrapper_class: makes a batch of a list.
+    """
+
+    def __init__(
+        self,
+        datapipe: Any,
+        batch_size: int,
+        drop_last: bool = False,
+        wrapper_class: Callable = DataChunk,
+    ) -> None:
+        check_size(batch_size)
+        self.datapipe, self.batch_size = datapipe, batch_size
+        self.drop_last, self.wrapper_class = drop_last, wrapper_class
 
 
 def batches(samples: Iterable, size: int, drop_last: bool, wrap: Callable) -> Iterator:

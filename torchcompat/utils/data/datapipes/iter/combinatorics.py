@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from typing import Any
 
 from torchcompat.utils.data.datapipes._batching import length
 from torchcompat.utils.data.datapipes._decorator import functional_datapipe
-from torchcompat.utils.data.datapipes._seeds import drawn_seed
+from torchcompat.utils.data.datapipes._seeds import Seeded
 from torchcompat.utils.data.datapipes.datapipe import IterDataPipe
 from torchcompat.utils.data.sampler import SequentialSampler
 
@@ -43,7 +42,7 @@ class SamplerIterDataPipe(IterDataPipe):
 
 
 @functional_datapipe("shuffle")
-class ShufflerIterDataPipe(IterDataPipe):
+class ShufflerIterDataPipe(Seeded, IterDataPipe):
     """The samples in random order, through a buffer.
 
     Args:
@@ -60,25 +59,7 @@ class ShufflerIterDataPipe(IterDataPipe):
         pipe: Any = datapipe
         self.datapipe = pipe.unbatch(unbatch_level=unbatch_level) if unbatch_level else datapipe
         self.buffer_size = buffer_size
-        self._enabled = True
-        self._seed: int | None = None
-        self._rng = random.Random()
-
-    def set_shuffle(self, shuffle: bool = True) -> ShufflerIterDataPipe:
-        """Turns shuffling on or off."""
-        self._enabled = shuffle
-        return self
-
-    def set_seed(self, seed: int) -> ShufflerIterDataPipe:
-        """Sets the seed of the next pass."""
-        self._seed = seed
-        return self
-
-    def reset(self) -> None:
-        """Seeds the pass that begins."""
-        if self._enabled:
-            self._rng.seed(drawn_seed() if self._seed is None else self._seed)
-            self._seed = None
+        super().__init__()
 
     def __iter__(self) -> Iterator:
         if not self._enabled:

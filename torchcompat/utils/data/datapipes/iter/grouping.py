@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from torchcompat.utils.data.datapipes._batching import batches, check_size, count_of, length
+from torchcompat.utils.data.datapipes._batching import Batching, batches, count_of, length
 from torchcompat.utils.data.datapipes._columns import check_callable
 from torchcompat.utils.data.datapipes._decorator import functional_datapipe
 from torchcompat.utils.data.datapipes.datapipe import DataChunk, IterDataPipe
@@ -15,26 +15,8 @@ __all__ = ["BatcherIterDataPipe", "GrouperIterDataPipe", "UnBatcherIterDataPipe"
 
 
 @functional_datapipe("batch")
-class BatcherIterDataPipe(IterDataPipe):
-    """Batches of samples.
-
-    Args:
-        datapipe: the samples.
-        batch_size: samples a batch.
-        drop_last: leave out a last batch that is not full.
-        wrapper_class: makes a batch of a list.
-    """
-
-    def __init__(
-        self,
-        datapipe: IterDataPipe,
-        batch_size: int,
-        drop_last: bool = False,
-        wrapper_class: Callable = DataChunk,
-    ) -> None:
-        check_size(batch_size)
-        self.datapipe, self.batch_size = datapipe, batch_size
-        self.drop_last, self.wrapper_class = drop_last, wrapper_class
+class BatcherIterDataPipe(Batching, IterDataPipe):
+    """Batches of samples; see `Batching`."""
 
     def __iter__(self) -> Iterator:
         return batches(self.datapipe, self.batch_size, self.drop_last, self.wrapper_class)

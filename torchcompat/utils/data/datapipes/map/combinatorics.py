@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from typing import Any
 
-from torchcompat.utils.data.datapipes._seeds import drawn_seed
+from torchcompat.utils.data.datapipes._seeds import Seeded
 from torchcompat.utils.data.datapipes.datapipe import IterDataPipe, MapDataPipe
 
 __all__ = ["ShufflerIterDataPipe"]
 
 
-class ShufflerIterDataPipe(IterDataPipe):
+class ShufflerIterDataPipe(Seeded, IterDataPipe):
     """The samples of a MapDataPipe in random order, in sequence.
 
     Args:
@@ -23,26 +22,13 @@ class ShufflerIterDataPipe(IterDataPipe):
     def __init__(self, datapipe: MapDataPipe, *, indices: list | None = None) -> None:
         self.datapipe: Any = datapipe
         self.indices = list(range(len(self.datapipe))) if indices is None else indices
-        self._enabled = True
-        self._seed: int | None = None
-        self._rng = random.Random()
+        super().__init__()
         self._shuffled_indices = self.indices
-
-    def set_shuffle(self, shuffle: bool = True) -> ShufflerIterDataPipe:
-        """Turns shuffling on or off."""
-        self._enabled = shuffle
-        return self
-
-    def set_seed(self, seed: int) -> ShufflerIterDataPipe:
-        """Sets the seed of the next pass."""
-        self._seed = seed
-        return self
 
     def reset(self) -> None:
         """Draws the order of the pass that begins."""
+        super().reset()
         if self._enabled:
-            self._rng.seed(drawn_seed() if self._seed is None else self._seed)
-            self._seed = None
             self._shuffled_indices = self._rng.sample(self.indices, len(self.indices))[::-1]
         else:
             self._shuffled_indices = self.indices
