@@ -22,10 +22,15 @@ class Donating:
         replaced: for each array of the state, whether the program replaces it.
         split: where among the outputs the new state begins. JAX gives memory to outputs in their
             order: the new state comes first, into its own place.
+        largest: the bytes of the largest value that it computes.
     """
 
     def __init__(
-        self, program: Callable[[list, list], list], replaced: Sequence[bool], split: int
+        self,
+        program: Callable[[list, list], list],
+        replaced: Sequence[bool],
+        split: int,
+        largest: int,
     ) -> None:
         self._split = split
         self._given = [i for i, one in enumerate(replaced) if one]
@@ -41,7 +46,7 @@ class Donating:
             outputs = program(state, arrays)
             return outputs[split:] + outputs[:split]
 
-        self._jitted = Program(run, donate_argnums=(0,))
+        self._jitted = Program(run, largest, donate_argnums=(0,))
 
     def may_take(self, values: list) -> bool:
         """Whether nothing but the storages themselves holds on to the arrays to be replaced.

@@ -17,7 +17,7 @@ from torchcompat._compile._kept import keeping
 from torchcompat._compile._recorded import Recorded
 from torchcompat._compile._steps import Number
 from torchcompat._compile._tree import Template
-from torchcompat._compile._xla import Program
+from torchcompat._compile._xla import Program, largest
 from torchcompat._ops._checks import UnknownValueError
 from torchcompat._ops._registry import MIXED, Row
 from torchcompat._tensor import Tensor, wrap
@@ -111,11 +111,13 @@ class Executable:
                 values[i] = value
             return whole(*values, *arrays)
 
+        self.largest = largest(jaxpr)
         if not self.recorded:
-            self.donating = Donating(program, [i in self.written for i in self.used], self.split)
+            replaced = [i in self.written for i in self.used]
+            self.donating = Donating(program, replaced, self.split, self.largest)
         self.jitted = jax.jit(program)
         if self.recorded or self.written:
-            self.compiled = Program(program)
+            self.compiled = Program(program, self.largest)
         else:
             self.compiled = keeping(program, [self.cells[i].value for i in self.used], arrays)
 
@@ -242,7 +244,9 @@ class Executable:
         if node is not None and node.positions:
             if self.recording is None:
                 tracked = [hole.index for hole in self.output.holes() if hole.goes_on()]
-                self.recording = Recorded(self.jitted, len(values), node.positions, tracked)
+                self.recording = Recorded(
+                    self.jitted, len(values), node.positions, tracked, self.largest
+                )
             outputs, node.pull = self.recording(values, arrays)
             return outputs
         if self.donating is None or not self.donating.may_take(values):

@@ -6,7 +6,6 @@ them: a model that is only evaluated computes these from its parameters at every
 
 from __future__ import annotations
 
-import math
 import operator
 import weakref
 from collections.abc import Callable
@@ -30,7 +29,10 @@ def keeping(program: Callable, state: list, arrays: list) -> Callable:
     """
     closed = jax.make_jaxpr(_xla.rewritten(program))(state, arrays)
     made, used, first, rest = _parts(closed, len(state))
-    return Kept(program, used, first, rest) if made else _xla.Program(program)
+    largest = _xla.largest(closed.jaxpr)
+    if not made:
+        return _xla.Program(program, largest)
+    return Kept(program, used, first, rest, largest)
 
 
 class Kept:
@@ -41,13 +43,16 @@ class Kept:
         used: which arrays of the state the second part needs.
         first: makes of the whole state what is kept.
         rest: takes what is kept, that state, and the arguments; gives the outputs.
+        largest: the bytes of the largest value that it computes.
     """
 
-    def __init__(self, program: Callable, used: list[int], first: Callable, rest: Callable) -> None:
+    def __init__(
+        self, program: Callable, used: list[int], first: Callable, rest: Callable, largest: int
+    ) -> None:
         self._traced = jax.jit(program)
         self._used = operator.itemgetter(*used) if len(used) > 1 else lambda x: [x[i] for i in used]
-        self._first = _xla.jitted(lambda state: first(*state))
-        self._rest = _xla.jitted(lambda made, used, arrays: rest(*made, *used, *arrays))
+        self._first = _xla.jitted(lambda state: first(*state), largest)
+        self._rest = _xla.jitted(lambda made, used, arrays: rest(*made, *used, *arrays), largest)
         self._made: list = []
         # Who held on to the arrays would keep a training step from writing over them.
         self._seen: list[weakref.ref] = []
@@ -79,7 +84,7 @@ def _parts(closed: core.ClosedJaxpr, count: int) -> tuple[list, list[int], Calla
     total = 0
     equations: tuple[list, list] = [], []
     for equation in jaxpr.eqns:
-        more = sum(map(_bytes, equation.outvars))
+        more = sum(map(_xla.nbytes, equation.outvars))
         is_first = total + more <= _MOST_BYTES and _is_first(equation, early)
         equations[not is_first].append(equation)
         if is_first:
@@ -101,8 +106,4 @@ def _is_first(equation: Any, early: set) -> bool:
     taken = [v for v in equation.invars if isinstance(v, core.Var)]
     if equation.effects or not all(v in early for v in taken):
         return False
-    return sum(map(_bytes, equation.outvars)) <= sum(map(_bytes, taken))
-
-
-def _bytes(variable: Any) -> int:
-    return math.prod(variable.aval.shape) * variable.aval.dtype.itemsize
+    return sum(map(_xla.nbytes, equation.outvars)) <= sum(map(_xla.nbytes, taken))

@@ -20,6 +20,7 @@ class Recorded:
         count: of the arrays of the state.
         places: which inputs it is differentiated by; those of `arrays` count on from the state's.
         tracked: which outputs gradients come in for.
+        largest: the bytes of the largest value that it computes.
     """
 
     def __init__(
@@ -28,6 +29,7 @@ class Recorded:
         count: int,
         places: Sequence[int],
         tracked: Sequence[int],
+        largest: int,
     ) -> None:
         self._places, self._tracked = frozenset(places), tracked
 
@@ -42,7 +44,8 @@ class Recorded:
             _, pull, outputs = jax.vjp(run, *changing, has_aux=True)  # type: ignore[var-annotated]
             return outputs, pull
 
-        self._forward = Program(forward)
+        self._forward = Program(forward, largest)
+        self._pulled = Program(_gradients, largest)
 
     def __call__(self, values: list, arrays: list) -> tuple[list, Callable]:
         """The outputs, and what takes their gradients by number and gives those of the inputs."""
@@ -54,7 +57,7 @@ class Recorded:
 
         def pulled(held: dict[int, Any]) -> tuple:
             given = [held[i] if i in held else jnp.zeros(*form) for i, *form in forms]
-            return _pulled(pull, given)
+            return self._pulled(pull, given)
 
         return outputs, pulled
 
@@ -62,6 +65,3 @@ class Recorded:
 def _gradients(pull: Callable, gradients: list) -> tuple:
     # torch's gradients of complex tensors are the conjugates of JAX's.
     return tuple(map(conjugate, pull(tuple(map(conjugate, gradients)))))
-
-
-_pulled = Program(_gradients)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -16,22 +17,30 @@ _WANTED = {
     ),
     "xla_cpu_copy_insertion_use_region_analysis": True,
 }
+# What a program needs on the way is taken from the system anew at each call, a page at a time, if it
+# is one piece larger than glibc's malloc keeps; in pieces of about the smaller size it is kept.
+_HEAP, _PIECE, _KEPT = "xla_multiheap_size_constraint_per_heap", 12 * 2**20, 32 * 2**20
 
 
 class Program:
     """`jax.jit` of a function of lists of arrays, fast on CPUs.
 
     What is fast there is no program to be differentiated: under a trace it is `jax.jit`'s own.
+
+    Args:
+        largest: the bytes of the largest value that it computes.
     """
 
-    def __init__(self, function: Callable, donate_argnums: tuple[int, ...] = ()) -> None:
-        self._function, self._donated = function, donate_argnums
+    def __init__(
+        self, function: Callable, largest: int, donate_argnums: tuple[int, ...] = ()
+    ) -> None:
+        self._function, self._largest, self._donated = function, largest, donate_argnums
         self._traced = jax.jit(function, donate_argnums=donate_argnums)
 
     @functools.cached_property
     def _alone(self) -> Any:
         # Made at the first call: which machine there is must not be asked at import.
-        return jitted(rewritten(self._function), self._donated)
+        return jitted(rewritten(self._function), self._largest, self._donated)
 
     def __call__(self, *lists: Any) -> Any:
         return (self._traced if is_traced(*lists) else self._alone)(*lists)
@@ -57,21 +66,45 @@ def rewritten(function: Callable) -> Callable:
     return _channels_last.inside(function)
 
 
-def jitted(function: Callable, donate_argnums: tuple[int, ...] = ()) -> Any:
+def jitted(function: Callable, largest: int, donate_argnums: tuple[int, ...] = ()) -> Any:
     """`jax.jit`, and what XLA must be told here."""
-    options = _options() if jax.default_backend() == "cpu" else None
+    options = _options(largest) if jax.default_backend() == "cpu" else None
     return jax.jit(function, donate_argnums=donate_argnums, compiler_options=options)
 
 
+def largest(jaxpr: Any) -> int:
+    """The bytes of the largest value that a program computes."""
+    sizes = (nbytes(v) for equation in _equations(jaxpr) for v in equation.outvars)
+    return max(sizes, default=0)
+
+
+def nbytes(variable: Any) -> int:
+    """The bytes of a variable's value; none for what is no array of numbers."""
+    aval = variable.aval
+    return math.prod(aval.shape) * aval.dtype.itemsize if hasattr(aval, "dtype") else 0
+
+
+def _equations(jaxpr: Any) -> Iterator[Any]:
+    for equation in jaxpr.eqns:
+        yield equation
+        for given in equation.params.values():
+            for one in given if isinstance(given, (tuple, list)) else (given,):
+                inner = getattr(one, "jaxpr", one)
+                if hasattr(inner, "eqns"):
+                    yield from _equations(inner)
+
+
+def _options(largest: int) -> dict[str, Any]:
+    piece = max(_PIECE, largest + largest // 4)  # XLA complains of values larger than a piece
+    wanted = {**_WANTED, _HEAP: piece} if piece <= _KEPT else _WANTED
+    return {name: value for name, value in wanted.items() if _known(name, _WANTED.get(name, -1))}
+
+
 @functools.cache
-def _options() -> dict[str, Any]:
-    """Those of the options that this version of XLA has."""
-    return {name: value for name, value in _WANTED.items() if _known({name: value})}
-
-
-def _known(options: dict[str, Any]) -> bool:
+def _known(name: str, value: Any) -> bool:
+    """Whether this version of XLA has an option."""
     try:
-        jax.jit(lambda x: x, compiler_options=options).lower(0.0).compile()
+        jax.jit(lambda x: x, compiler_options={name: value}).lower(0.0).compile()
     except jax.errors.JaxRuntimeError:
         return False
     return True
