@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -23,23 +23,55 @@ from jax.extend import core
 Order = tuple[int, ...]
 
 
-def inside(function: Callable) -> Callable:
+class Carried(NamedTuple):
+    """The orders in which a program hands kernels, and what is as large as they are, on to its next run.
+
+    Attributes:
+        homes: by the shape of such a value.
+        taken, left: by the places of those arguments and results that come and go in them.
+    """
+
+    homes: Mapping[tuple[int, ...], Order] = {}
+    taken: Mapping[int, Order] = {}
+    left: Mapping[int, Order] = {}
+
+
+def inside(function: Callable, carried: Carried = Carried()) -> Callable:
     """`function` of trees of arrays, rewritten as it is traced if it holds convolutions."""
 
     @functools.wraps(function)
     def program(*arguments: Any) -> Any:
-        closed, shapes = jax.make_jaxpr(function, return_shape=True)(*arguments)
-        leaves = jax.tree.leaves(arguments)
-        return jax.tree.unflatten(jax.tree.structure(shapes), _rewritten(closed, leaves))
+        leaves, tree = jax.tree.flatten(arguments)
+        held = [_Held(x, carried.taken.get(i, _plain(x.ndim))) for i, x in enumerate(leaves)]
+        own = [held[i].description() if i in carried.taken else x for i, x in enumerate(leaves)]
+        made = jax.make_jaxpr(function, return_shape=True)
+        closed, shapes = made(*jax.tree.unflatten(tree, own))
+        if not _convolves(closed.jaxpr):
+            return function(*arguments)
+        found = _run(closed.jaxpr, closed.consts, held, carried.homes)
+        results = [x.ordered(carried.left.get(i, _plain(x.ndim))) for i, x in enumerate(found)]
+        return jax.tree.unflatten(jax.tree.structure(shapes), results)
 
     return program
 
 
-def _rewritten(closed: core.ClosedJaxpr, arrays: Sequence) -> list:
-    if not _convolves(closed.jaxpr):
-        return core.jaxpr_as_fun(closed)(*arrays)
-    held = [_Held(x, _plain(v.aval.ndim)) for v, x in zip(closed.jaxpr.invars, arrays)]
-    return [x.logical() for x in _run(closed.jaxpr, closed.consts, held)]
+def homes(jaxpr: Any) -> dict[tuple[int, ...], Order]:
+    """By their shapes, the orders in which a program's convolutions want kernels among its arguments."""
+    wanted = [*_wanted(jaxpr, {v: v for v in jaxpr.invars})]
+    return dict(reversed(wanted))  # what comes first counts: it is the forward pass
+
+
+def _wanted(jaxpr: Any, known: dict) -> Iterator[tuple[tuple[int, ...], Order]]:
+    for equation in jaxpr.eqns:
+        operands = [known.get(v) if isinstance(v, core.Var) else None for v in equation.invars]
+        for inner in _inner(equation):
+            yield from _wanted(inner.jaxpr, dict(zip(inner.jaxpr.invars, operands)))
+        if equation.primitive.name == "convert_element_type":
+            known[equation.outvars[0]] = operands[0]
+        if equation.primitive.name == "conv_general_dilated" and operands[1] is not None:
+            c_out, c_in, *window = equation.params["dimension_numbers"].rhs_spec
+            if _is_plain(equation):
+                yield operands[1].aval.shape, (*window, c_in, c_out)
 
 
 def _convolves(jaxpr: Any) -> bool:
@@ -97,6 +129,11 @@ class _Held:
     @property
     def ndim(self) -> int:
         return len(self.order)
+
+    def description(self) -> jax.ShapeDtypeStruct:
+        """The value's shape and type."""
+        shape = [self.array.shape[self.order.index(d)] for d in range(self.ndim)]
+        return jax.ShapeDtypeStruct(shape, self.array.dtype)
 
     def moved(self) -> bool:
         """Whether it is held in another order than its own."""
@@ -162,7 +199,9 @@ def _preferred(source: _Held, ndim: int, dimensions: Sequence[int]) -> Order:
 # -- the rules ----------------------------------------------------------------------------------------
 
 
-def _run(jaxpr: Any, consts: Sequence, arguments: Sequence[_Held]) -> list[_Held]:
+def _run(
+    jaxpr: Any, consts: Sequence, arguments: Sequence[_Held], homes: Mapping
+) -> list[_Held]:
     values = dict(zip(jaxpr.invars, arguments))
     values |= {v: _Held(x, _plain(v.aval.ndim)) for v, x in zip(jaxpr.constvars, consts)}
 
@@ -171,20 +210,22 @@ def _run(jaxpr: Any, consts: Sequence, arguments: Sequence[_Held]) -> list[_Held
 
     for equation in jaxpr.eqns:
         operands = [read(v) for v in equation.invars]
-        found = _evaluated(equation, operands)
+        found = _evaluated(equation, operands, homes)
         values.update(zip(equation.outvars, found))
     return [read(v) for v in jaxpr.outvars]
 
 
-def _evaluated(equation: Any, operands: list[_Held]) -> list[_Held]:
+def _evaluated(equation: Any, operands: list[_Held], homes: Mapping) -> list[_Held]:
     for inner in _inner(equation):
-        return _run(inner.jaxpr, inner.consts, operands)
+        return _run(inner.jaxpr, inner.consts, operands, homes)
     name = equation.primitive.name
     if name == "platform_index":
         return [_Held(_branch(equation.params["platforms"]), ())]
     if name == "cond" and isinstance(operands[0].array, np.integer):
         branch = equation.params["branches"][operands[0].array]
-        return _run(branch.jaxpr, branch.consts, operands[1:])
+        return _run(branch.jaxpr, branch.consts, operands[1:], homes)
+    if name == "conv_general_dilated" and _is_plain(equation):
+        return _convolution(equation, *operands, homes)
     if name in _POINTWISE:
         return _pointwise(equation, operands)
     rule = _RULES.get(name)
@@ -223,27 +264,51 @@ def _pointwise(equation: Any, operands: list[_Held]) -> list[_Held]:
     return _in_order(equation, arrays, order)
 
 
-def _convolution(equation: Any, x: _Held, kernel: _Held) -> list[_Held]:
+def _is_plain(convolution: Any) -> bool:
+    """Whether it has windows, and groups neither of channels nor of samples."""
+    params = convolution.params
+    groups = params["feature_group_count"], params["batch_group_count"]
+    return groups == (1, 1) and convolution.invars[0].aval.ndim > 2
+
+
+def _convolution(equation: Any, x: _Held, kernel: _Held, homes: Mapping) -> list[_Held]:
     params = dict(equation.params)
     numbers = params.pop("dimension_numbers")
-    if params["feature_group_count"] > 1 or params["batch_group_count"] > 1 or x.ndim < 3:
-        return _as_it_is(equation, [x.logical(), kernel.logical()])
     (n, c, *sizes), (c_out, c_in, *window) = numbers.lhs_spec, numbers.rhs_spec
-    turned, ordered = x.into((n, *sizes, c)), kernel.ordered((*window, c_in, c_out))
+    turned = x.into((n, *sizes, c))
     n, c, *sizes = numbers.out_spec
     order = (n, *sizes, c)
     letters = "".join(chr(ord("0") + i) for i in range(len(sizes)))
     last = f"N{letters}C", f"{letters}IO", f"N{letters}C"
-    out_shape, window_shape = equation.outvars[0].aval.shape, equation.invars[1].aval.shape
+    out, shape = equation.outvars[0].aval, equation.invars[1].aval.shape
     # The gradient of a kernel meets kernels, which lie in their own order.
-    to_kernel = math.prod(window_shape[d] for d in window) > math.prod(out_shape[d] for d in sizes)
+    to_kernel = math.prod(shape[d] for d in window) > math.prod(out.shape[d] for d in sizes)
+    target = homes.get(out.shape, _plain(x.ndim)) if to_kernel else order
+    flipping = _flips(equation, kernel, window)
+    if flipping:
+        kernel = _Held(kernel.array, kernel.order)
+        params["padding"] = [(high, low) for low, high in params["padding"]]
 
     def convolved(array: Any, kernel: Any) -> Any:
-        out = lax.conv_general_dilated(turned(array), kernel, dimension_numbers=last, **params)
-        return _settled(lax.transpose(out, tuple(map(order.index, plain)))) if to_kernel else out
+        array = turned(array)
+        if flipping:
+            array = _settled(lax.rev(array, range(1, array.ndim - 1)))
+        out = lax.conv_general_dilated(array, kernel, dimension_numbers=last, **params)
+        if flipping:
+            out = _settled(lax.rev(out, range(1, out.ndim - 1)))
+        return _settled(lax.transpose(out, tuple(map(order.index, target)))) if to_kernel else out
 
-    plain = _plain(x.ndim)
-    return [_Held(_apart(convolved, x.array, ordered), plain if to_kernel else order)]
+    ordered = kernel.ordered((*window, c_in, c_out))
+    return [_Held(_apart(convolved, x.array, ordered), target)]
+
+
+def _flips(equation: Any, kernel: _Held, window: Sequence[int]) -> bool:
+    """Whether a kernel that runs the other way is larger than all that it meets: that is turned then."""
+    met = equation.invars[0].aval.size + equation.outvars[0].aval.size
+    strides = equation.params["window_strides"]
+    return (
+        kernel.flipped == tuple(sorted(window)) and max(strides) == 1 and kernel.array.size > met
+    )
 
 
 def _transpose(equation: Any, x: _Held) -> list[_Held]:
@@ -307,7 +372,6 @@ def _barrier(equation: Any, *operands: _Held) -> list[_Held]:
 
 
 _RULES: dict[str, Callable] = {
-    "conv_general_dilated": _convolution,
     "transpose": _transpose,
     "reshape": _reshape,
     "broadcast_in_dim": _broadcast,
@@ -319,7 +383,7 @@ _RULES: dict[str, Callable] = {
     **dict.fromkeys(("reduce_sum", "reduce_max", "reduce_min", "reduce_prod"), _reduce),
 }
 # These are worth it for what comes after, whatever order their operands have.
-_ALWAYS = frozenset(("conv_general_dilated", "broadcast_in_dim", "rev"))
+_ALWAYS = frozenset(("broadcast_in_dim", "rev"))
 _POINTWISE = frozenset(
     """abs add add_any and cbrt ceil clamp convert_element_type copy cos div eq erf erf_inv erfc exp exp2
     expm1 floor ge gt integer_pow is_finite le log log1p logistic lt max min mul ne neg not or pow

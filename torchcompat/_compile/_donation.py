@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from sys import getrefcount
 from typing import Any
 
 import jax
 
-from torchcompat._compile._xla import Program
+from torchcompat._compile._xla import Order, Program
+from torchcompat._tensor._cell import Cell, Turned, in_order
 
 # A list, its storage and the call that counts: who else refers to an array wants to keep it.
 _OWN_REFERENCES = 3
@@ -22,7 +23,10 @@ class Donating:
         replaced: for each array of the state, whether the program replaces it.
         split: where among the outputs the new state begins. JAX gives memory to outputs in their
             order: the new state comes first, into its own place.
+        written: how many arrays the new state has.
         largest: the bytes of the largest value that it computes.
+        homes: by the shapes of kernels, the orders in which they are handed on: see `Carried`.
+        taken, left: by the places of arrays of the state and of outputs, the orders of those that are.
     """
 
     def __init__(
@@ -30,9 +34,14 @@ class Donating:
         program: Callable[[list, list], list],
         replaced: Sequence[bool],
         split: int,
+        written: int,
         largest: int,
+        homes: Mapping[tuple[int, ...], Order],
+        taken: Mapping[int, Order],
+        left: Mapping[int, Order],
     ) -> None:
-        self._split = split
+        self._split, self._written = split, written
+        self._taken, self._left = taken, left
         self._given = [i for i, one in enumerate(replaced) if one]
         self._kept = [i for i, one in enumerate(replaced) if not one]
         count = len(replaced)
@@ -46,7 +55,17 @@ class Donating:
             outputs = program(state, arrays)
             return outputs[split:] + outputs[:split]
 
-        self._jitted = Program(run, largest, donate_argnums=(0,))
+        sides = self._given + self._kept
+        come = {i: taken[place] for i, place in enumerate(sides) if place in taken}
+        go = {i - split if i >= split else i + written: order for i, order in left.items()}
+        self._jitted = Program(run, largest, (0,), (homes, come, go))
+
+    def values(self, cells: list[Cell]) -> list:
+        """The arrays of the state, as the program takes them."""
+        return [
+            in_order(cell, self._taken[i]) if i in self._taken else cell.value
+            for i, cell in enumerate(cells)
+        ]
 
     def may_take(self, values: list) -> bool:
         """Whether nothing but the storages themselves holds on to the arrays to be replaced.
@@ -64,10 +83,13 @@ class Donating:
         return self._jitted.lower(given, kept, arrays)
 
     def __call__(self, values: list, arrays: list) -> list:
+        """The outputs; those that go in another order are `Turned`."""
         given, kept = ([values[i] for i in places] for places in (self._given, self._kept))
         outputs = self._jitted(given, kept, arrays)
-        count = len(outputs) - self._split
-        return outputs[count:] + outputs[:count]
+        outputs = outputs[self._written :] + outputs[: self._written]
+        for i, order in self._left.items():
+            outputs[i] = Turned(outputs[i], order)
+        return outputs
 
 
 def _unseen(value: Any) -> bool:

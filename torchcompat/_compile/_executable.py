@@ -10,17 +10,17 @@ import jax
 import numpy as np
 from jax.extend.core import jaxpr_as_fun
 
-from torchcompat._compile import _observe
+from torchcompat._compile import _observe, _xla
 from torchcompat._compile._capture import Capture, Retrace
 from torchcompat._compile._donation import Donating
 from torchcompat._compile._kept import keeping
 from torchcompat._compile._recorded import Recorded
 from torchcompat._compile._steps import Number
 from torchcompat._compile._tree import Template
-from torchcompat._compile._xla import Program, largest
 from torchcompat._ops._checks import UnknownValueError
 from torchcompat._ops._registry import MIXED, Row
-from torchcompat._tensor import Tensor, wrap
+from torchcompat._tensor import Cell, Tensor, wrap
+from torchcompat._tensor._cell import Turned, TurnedCell
 from torchcompat._tensor._graph import Node
 from torchcompat._tensor._orders import arrange
 from torchcompat._tensor._state import state
@@ -111,15 +111,28 @@ class Executable:
                 values[i] = value
             return whole(*values, *arrays)
 
-        self.largest = largest(jaxpr)
+        self.largest = _xla.largest(jaxpr)
         if not self.recorded:
-            replaced = [i in self.written for i in self.used]
-            self.donating = Donating(program, replaced, self.split, self.largest)
+            self.donating = self._donating(program, closed)
         self.jitted = jax.jit(program)
         if self.recorded or self.written:
-            self.compiled = Program(program, self.largest)
+            self.compiled = _xla.Program(program, self.largest)
         else:
             self.compiled = keeping(program, [self.cells[i].value for i in self.used], arrays)
+
+    def _donating(self, program: Callable, closed: Any) -> Donating:
+        replaced = [i in self.written for i in self.used]
+        sizes = self.split, len(self.written), self.largest
+        values = [cell.value for cell in self.inputs]
+        homes = _xla.homes(closed.jaxpr, values)
+        taken = {i: homes[x.shape] for i, x in enumerate(values) if x.shape in homes}
+        gradients = {place for _, place in self.assigned if type(place) is int}
+        left = {
+            i: homes[x.shape]
+            for i, x in enumerate(closed.out_avals)
+            if (i in gradients or i >= self.split) and x.shape in homes
+        }
+        return Donating(program, replaced, *sizes, homes, taken, left)
 
     def _narrow(self, places: list[int]) -> None:
         """Leaves out of the state the gradients that the program replaces without a look at them."""
@@ -214,11 +227,12 @@ class Executable:
         with jax.enable_x64(True):
             if self.jitted is None:
                 self._build(arrays)
-            values = [cell.value for cell in self.inputs]
-            node = self._node(values, arrays, leaves) if self.recorded else None
-            outputs = self._execute(values, arrays, node)
+            if self.recorded:
+                node, outputs = self._record(arrays, leaves)
+            else:
+                node, outputs = None, self._execute(arrays)
         for i, value in zip(self.written, outputs[self.split :]):
-            self.cells[i].value = value
+            _put(self.cells[i], value)
             self.cells[i].version += 1
         result = self._deliver(outputs, node)
         if self.split > self.delivered or self.assigned or self.flagged:
@@ -229,9 +243,9 @@ class Executable:
         """XLA's program, as it is run where the state it replaces may be given away."""
         arrays = self._arrays(leaves)
         with jax.enable_x64(True):
-            values = [cell.value for cell in self.inputs]
-            source = self.compiled if self.donating is None else self.donating
-            return source.lower(values, arrays).compile()
+            if self.donating is None:
+                return self.compiled.lower([cell.value for cell in self.inputs], arrays).compile()
+            return self.donating.lower(self.donating.values(self.inputs), arrays).compile()
 
     def _arrays(self, leaves: list) -> list:
         """The arguments of a call, the hyper-parameters last."""
@@ -240,20 +254,28 @@ class Executable:
             arrays.append(np.array([one.value() for one in self.numbers]))
         return arrays
 
-    def _execute(self, values: list, arrays: list, node: Node | None) -> list:
-        if node is not None and node.positions:
+    def _execute(self, arrays: list) -> list:
+        if not _xla.is_traced(arrays, _plain(self.inputs)):
+            values = self.donating.values(self.inputs)
+            if self.donating.may_take(values):
+                for tensor in self.replaced:  # these gradients are not looked at: their memory is free
+                    tensor._grad = None
+                return self.donating(values, arrays)
+        return self.compiled([cell.value for cell in self.inputs], arrays)
+
+    def _record(self, arrays: list, leaves: list) -> tuple[Node, list]:
+        """Runs the program as one op of the graph."""
+        values = [cell.value for cell in self.inputs]
+        node = self._node(values, arrays, leaves)
+        if node.positions:
             if self.recording is None:
                 tracked = [hole.index for hole in self.output.holes() if hole.goes_on()]
                 self.recording = Recorded(
                     self.jitted, len(values), node.positions, tracked, self.largest
                 )
             outputs, node.pull = self.recording(values, arrays)
-            return outputs
-        if self.donating is None or not self.donating.may_take(values):
-            return self.compiled(values, arrays)
-        for tensor in self.replaced:  # these gradients are not looked at: their memory is free
-            tensor._grad = None
-        return self.donating(values, arrays)
+            return node, outputs
+        return node, self.compiled(values, arrays)
 
     def _deliver(self, outputs: list, node: Node | None) -> Any:
         def box(array: Any, hole: Any) -> Any:
@@ -281,7 +303,7 @@ class Executable:
     def _settle(self, outputs: list, leaves: list) -> None:
         """In-place results of arguments, gradients, tensors that outlive the call, looking hooks."""
         for tensor, gradient in self.assigned:
-            tensor._grad = wrap(outputs[gradient]) if type(gradient) is int else gradient
+            tensor._grad = _boxed(outputs[gradient]) if type(gradient) is int else gradient
         for i in self.flagged:
             leaves[i].requires_grad_()
         for i, place in self.passed_back:
@@ -294,6 +316,26 @@ class Executable:
         for template in self.observed:
             hook, args = template.fill(outputs, lambda array, hole: wrap(array))
             _observe.show(hook, args)
+
+
+def _plain(cells: list) -> list:
+    """The values of those storages that are read without changing them."""
+    return [cell.value for cell in cells if type(cell) is not TurnedCell]
+
+
+def _put(cell: Cell, value: Any) -> None:
+    if type(value) is Turned:
+        cell.turn(value)
+    else:
+        cell.value = value
+
+
+def _boxed(value: Any) -> Tensor:
+    if type(value) is not Turned:
+        return wrap(value)
+    tensor = wrap(value.array)
+    tensor._cell.turn(value)
+    return tensor
 
 
 def _kept(outputs: list, gradients: dict[Any, Any]) -> list[tuple]:
@@ -312,7 +354,7 @@ def _form(gradients: list[Tensor | None], cells: list) -> tuple:
     return tuple(
         t
         if t is None
-        else (position[id(t._cell.root)], t._layout, t._cell.value.shape, t._cell.value.dtype)
+        else (position[id(t._cell.root)], t._layout, *t._cell.form)
         for t in gradients
     )
 

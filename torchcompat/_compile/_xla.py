@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -22,6 +22,9 @@ _WANTED = {
 _HEAP, _PIECE, _KEPT = "xla_multiheap_size_constraint_per_heap", 12 * 2**20, 32 * 2**20
 
 
+Order = tuple[int, ...]
+
+
 class Program:
     """`jax.jit` of a function of lists of arrays, fast on CPUs.
 
@@ -29,18 +32,25 @@ class Program:
 
     Args:
         largest: the bytes of the largest value that it computes.
+        carried: what `_channels_last.Carried` is made of: orders in which arrays come and go.
     """
 
     def __init__(
-        self, function: Callable, largest: int, donate_argnums: tuple[int, ...] = ()
+        self,
+        function: Callable,
+        largest: int,
+        donate_argnums: tuple[int, ...] = (),
+        carried: tuple[Mapping, Mapping, Mapping] = ({}, {}, {}),
     ) -> None:
         self._function, self._largest, self._donated = function, largest, donate_argnums
+        self._carried = carried
         self._traced = jax.jit(function, donate_argnums=donate_argnums)
 
     @functools.cached_property
     def _alone(self) -> Any:
         # Made at the first call: which machine there is must not be asked at import.
-        return jitted(rewritten(self._function), self._largest, self._donated)
+        function = rewritten(self._function, *self._carried)
+        return jitted(function, self._largest, self._donated)
 
     def __call__(self, *lists: Any) -> Any:
         return (self._traced if is_traced(*lists) else self._alone)(*lists)
@@ -56,14 +66,28 @@ def is_traced(*lists: Any) -> bool:
     return any(issubclass(kind, jax.core.Tracer) for kind in kinds)
 
 
-def rewritten(function: Callable) -> Callable:
-    """The function in the form that is fast here."""
+def rewritten(function: Callable, *carried: Mapping) -> Callable:
+    """The function in the form that is fast here, with arrays that come and go in other orders."""
     if jax.default_backend() != "cpu":
         return function
     # It takes a tenth of the time that torchcompat takes to import.
     from torchcompat._compile import _channels_last
 
-    return _channels_last.inside(function)
+    return _channels_last.inside(function, _channels_last.Carried(*carried))
+
+
+def homes(jaxpr: Any, state: list) -> dict[tuple[int, ...], Order]:
+    """By their shapes, the orders in which the kernels of a program are to be handed on to its next run.
+
+    Args:
+        state: the arrays that its first arguments are.
+    """
+    spread = any(isinstance(x, jax.Array) and len(x.sharding.device_set) > 1 for x in state)
+    if jax.default_backend() != "cpu" or spread:
+        return {}
+    from torchcompat._compile import _channels_last
+
+    return _channels_last.homes(jaxpr)
 
 
 def jitted(function: Callable, largest: int, donate_argnums: tuple[int, ...] = ()) -> Any:

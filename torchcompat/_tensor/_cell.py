@@ -2,11 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from typing import Any, NamedTuple
 
 import jax
 
 from torchcompat._tensor._state import serial, state
+
+
+class Turned(NamedTuple):
+    """An array with its dimensions in another order: dimension `i` is the value's `order[i]`."""
+
+    array: jax.Array
+    order: tuple[int, ...]
+
+    @property
+    def form(self) -> tuple[tuple[int, ...], Any]:
+        """Shape and type of the value."""
+        places = _places(self.order)
+        return tuple(self.array.shape[i] for i in places), self.array.dtype
+
+    def value(self) -> jax.Array:
+        """The value itself."""
+        return _transposed(self.array, _places(self.order))
+
+
+def _places(order: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(map(order.index, range(len(order))))
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _transposed(array: jax.Array, order: tuple[int, ...]) -> jax.Array:
+    return jax.lax.transpose(array, order)
 
 
 class Cell:
@@ -36,6 +63,16 @@ class Cell:
         """The storage that holds the bytes: this one, unless it is another's under a data type."""
         return self
 
+    @property
+    def form(self) -> tuple[tuple[int, ...], Any]:
+        """Shape and type of the array."""
+        return self.value.shape, self.value.dtype
+
+    def turn(self, turned: Turned) -> None:
+        """Holds an array in another order than its own, until it is looked at."""
+        _slot.__set__(self, turned)
+        self.__class__ = TurnedCell
+
     def write(self, value: Any) -> None:
         """Replaces the array: an in-place write.
 
@@ -50,6 +87,45 @@ class Cell:
             )
         self.value = value
         self.version += 1
+
+
+_slot: Any = Cell.__dict__["value"]
+
+
+class TurnedCell(Cell):
+    """A storage while what it holds is in another order; it is again a plain one once that is read.
+
+    Plain storages are read without any code in between, at the cost of this change of class.
+    """
+
+    __slots__ = ()
+
+    @property
+    def value(self) -> Any:
+        found = _slot.__get__(self)
+        if type(found) is not Turned:  # another thread was first
+            return found
+        self.value = array = found.value()
+        return array
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        _slot.__set__(self, value)
+        self.__class__ = Cell
+
+    @property
+    def form(self) -> tuple[tuple[int, ...], Any]:
+        found = _slot.__get__(self)
+        return found.form if type(found) is Turned else super().form
+
+
+def in_order(cell: Cell, order: tuple[int, ...]) -> jax.Array:
+    """The array of a storage with its dimensions in an order, in which the storage then holds it."""
+    found = _slot.__get__(cell)
+    if type(found) is not Turned or found.order != order:
+        found = Turned(_transposed(cell.value, order), order)
+        cell.turn(found)
+    return found.array
 
 
 def traced_here(result: Any, source: Any) -> bool:
