@@ -88,7 +88,7 @@ def test_values_and_gradients_are_those_of_the_program_as_written(name):
         return sum(jnp.sin(part.astype(jnp.float32)).sum() for part in jax.tree.leaves(y)), y
 
     function = jax.value_and_grad(loss, (0, 1), has_aux=True)
-    expected, found = jax.jit(function)(X, W), Program(function)(X, W)
+    expected, found = jax.jit(function)(X, W), Program(function, 0)(X, W)
     assert jax.tree.structure(expected) == jax.tree.structure(found)
     for a, b in zip(jax.tree.leaves(expected), jax.tree.leaves(found)):
         assert a.dtype == b.dtype
@@ -116,7 +116,7 @@ def test_without_convolutions_a_program_is_left_alone():
 
 
 def test_under_a_trace_it_is_as_written():
-    compiled = Program(lambda arrays: [conv(*arrays)])
+    compiled = Program(lambda arrays: [conv(*arrays)], 0)
     expected = jax.grad(lambda x: conv(x, W).sum())(X)
     np.testing.assert_allclose(jax.grad(lambda x: compiled([x, W])[0].sum())(X), expected, 1e-5)
     np.testing.assert_allclose(jax.jit(compiled)([X, W])[0], conv(X, W), 1e-5, 1e-5)

@@ -36,7 +36,10 @@ class Carried(NamedTuple):
     left: Mapping[int, Order] = {}
 
 
-def inside(function: Callable, carried: Carried = Carried()) -> Callable:
+_NOTHING = Carried()
+
+
+def inside(function: Callable, carried: Carried = _NOTHING) -> Callable:
     """`function` of trees of arrays, rewritten as it is traced if it holds convolutions."""
 
     @functools.wraps(function)
@@ -199,9 +202,7 @@ def _preferred(source: _Held, ndim: int, dimensions: Sequence[int]) -> Order:
 # -- the rules ----------------------------------------------------------------------------------------
 
 
-def _run(
-    jaxpr: Any, consts: Sequence, arguments: Sequence[_Held], homes: Mapping
-) -> list[_Held]:
+def _run(jaxpr: Any, consts: Sequence, arguments: Sequence[_Held], homes: Mapping) -> list[_Held]:
     values = dict(zip(jaxpr.invars, arguments))
     values |= {v: _Held(x, _plain(v.aval.ndim)) for v, x in zip(jaxpr.constvars, consts)}
 
@@ -306,9 +307,7 @@ def _flips(equation: Any, kernel: _Held, window: Sequence[int]) -> bool:
     """Whether a kernel that runs the other way is larger than all that it meets: that is turned then."""
     met = equation.invars[0].aval.size + equation.outvars[0].aval.size
     strides = equation.params["window_strides"]
-    return (
-        kernel.flipped == tuple(sorted(window)) and max(strides) == 1 and kernel.array.size > met
-    )
+    return kernel.flipped == tuple(sorted(window)) and max(strides) == 1 and kernel.array.size > met
 
 
 def _transpose(equation: Any, x: _Held) -> list[_Held]:
@@ -318,14 +317,29 @@ def _transpose(equation: Any, x: _Held) -> list[_Held]:
 
 def _reshape(equation: Any, x: _Held) -> list[_Held]:
     before, after = equation.invars[0].aval.shape, equation.outvars[0].aval.shape
-    long, kept = ([d for d, size in enumerate(shape) if size != 1] for shape in (before, after))
-    if [before[d] for d in long] != [after[d] for d in kept]:
+    groups = _groups(before, after)
+    firsts = {old[0]: (old, new) for old, new in groups if old}
+    joined = [d for first in x.order if first in firsts for d in firsts[first][0]]
+    if joined != [d for d in x.order if before[d] != 1]:  # it joins what does not lie together
         return _as_it_is(equation, [x.logical()])
-    # Only dimensions of one element come or go.
-    places = dict(zip(long, kept))
     order = [d for d, size in enumerate(after) if size == 1]
-    order += [places[d] for d in x.order if d in places]
+    order += [d for first in x.order if first in firsts for d in firsts[first][1]]
     return [_Held(x.ordered(x.order).reshape([after[d] for d in order]), tuple(order))]
+
+
+def _groups(before: Sequence[int], after: Sequence[int]) -> list[tuple[list[int], list[int]]]:
+    """Which dimensions a reshape makes of which, those of one element left out."""
+    long, kept = ([d for d, size in enumerate(shape) if size != 1] for shape in (before, after))
+    groups: list[tuple[list[int], list[int]]] = []
+    while long and kept:
+        old, new = [long.pop(0)], [kept.pop(0)]
+        while (ahead := math.prod(before[d] for d in old) - math.prod(after[d] for d in new)) != 0:
+            source, group = (kept, new) if ahead > 0 else (long, old)
+            if not source:  # of no elements
+                return []
+            group.append(source.pop(0))
+        groups.append((old, new))
+    return groups
 
 
 def _reduce(equation: Any, x: _Held) -> list[_Held]:

@@ -258,7 +258,9 @@ class Executable:
         if not _xla.is_traced(arrays, _plain(self.inputs)):
             values = self.donating.values(self.inputs)
             if self.donating.may_take(values):
-                for tensor in self.replaced:  # these gradients are not looked at: their memory is free
+                for (
+                    tensor
+                ) in self.replaced:  # these gradients are not looked at: their memory is free
                     tensor._grad = None
                 return self.donating(values, arrays)
         return self.compiled([cell.value for cell in self.inputs], arrays)
@@ -352,9 +354,7 @@ def _form(gradients: list[Tensor | None], cells: list) -> tuple:
     """What the program depends on in the gradients that it finds: storages, layouts, sharing."""
     position = {id(cell): i for i, cell in enumerate(cells)}
     return tuple(
-        t
-        if t is None
-        else (position[id(t._cell.root)], t._layout, *t._cell.form)
+        t if t is None else (position[id(t._cell.root)], t._layout, *t._cell.form)
         for t in gradients
     )
 

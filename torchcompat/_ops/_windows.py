@@ -53,16 +53,20 @@ class Windows(NamedTuple):
         return self.out > 1 and self.kernel <= _UNROLLED
 
     def taps(self, x: Array, axis: int, fill: float) -> Iterator[Array]:
-        """For each element of the window, what it sees in all windows: `kernel` strided slices."""
-        reach = (self.out - 1) * self.stride + self.dilation * (self.kernel - 1) + 1
-        after = max(reach - self.size - self.pad, 0)
+        """For each element of the window, what it sees in all windows.
+
+        Every `stride`-th element is an array of its own: the gradient of a strided slice is slow.
+        """
+        starts = [divmod(element * self.dilation, self.stride) for element in range(self.kernel)]
+        steps = self.out + starts[-1][0]
         widths = [(0, 0, 0)] * x.ndim
-        widths[axis] = (self.pad, after, 0)
+        widths[axis] = (self.pad, steps * self.stride - self.size - self.pad, 0)
         x = lax.pad(x, jnp.asarray(fill, x.dtype), widths)
-        for element in range(self.kernel):
-            start = element * self.dilation
-            end = start + (self.out - 1) * self.stride + 1
-            yield lax.slice_in_dim(x, start, end, self.stride, axis)
+        if self.stride > 1:
+            x = x.reshape(*x.shape[:axis], steps, self.stride, *x.shape[axis + 1 :])
+        for start, phase in starts:
+            held = lax.index_in_dim(x, phase, axis + 1, keepdims=False) if self.stride > 1 else x
+            yield lax.slice_in_dim(held, start, start + self.out, axis=axis)
 
     def gather(self, x: Array, axis: int, fill: float) -> Array:
         """The windows along a new dimension after `axis`."""
