@@ -226,7 +226,7 @@ def _evaluated(equation: Any, operands: list[_Held], homes: Mapping) -> list[_He
         branch = equation.params["branches"][operands[0].array]
         return _run(branch.jaxpr, branch.consts, operands[1:], homes)
     if name == "conv_general_dilated" and _is_plain(equation):
-        return _convolution(equation, *operands, homes)
+        return _convolution(equation, operands[0], operands[1], homes)
     if name in _POINTWISE:
         return _pointwise(equation, operands)
     rule = _RULES.get(name)
