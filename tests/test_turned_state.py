@@ -10,7 +10,7 @@ import torch as native
 import converters
 import torchcompat as torch
 from torchcompat import nn
-from torchcompat._compile import _channels_last
+from torchcompat._compile import _channels_last, _executable
 from torchcompat._tensor import _cell
 from torchcompat.nn import functional as F
 
@@ -134,6 +134,31 @@ def test_other_batches_and_evaluation_in_between():
             one.train()
         run(theirs, ours)
     check(theirs, ours)
+
+
+def test_state_that_is_looked_at_after_each_step_is_no_longer_turned():
+    theirs, ours = pair()
+    weight = ours.model[3].weight
+    for _ in range(_executable._MOST_SEEN + 3):
+        run(theirs, ours, 1)
+        [p.numpy() for p in ours.model.state_dict().values()]
+        [p.grad.numpy() for p in ours.model.parameters()]
+    run(theirs, ours, 1)
+    assert not turned(weight) and not turned(weight.grad)
+    check(theirs, ours)
+
+
+def test_evaluation_leaves_kernels_in_their_own_order():
+    _, ours = pair()
+    fast = torch.compile(ours.model.eval())
+    with torch.no_grad():
+        fast(torch.randn(2, 3, 8, 10))
+        fast(torch.randn(2, 3, 8, 10))
+    assert not turned(ours.model[3].weight)
+    ours.model.train()
+    with torch.no_grad():
+        fast(torch.randn(2, 3, 8, 10))
+    assert not turned(ours.model[3].weight)
 
 
 def _writes(one):

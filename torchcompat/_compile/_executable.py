@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -24,6 +25,9 @@ from torchcompat._tensor._cell import Turned, TurnedCell
 from torchcompat._tensor._graph import Node
 from torchcompat._tensor._orders import arrange
 from torchcompat._tensor._state import state
+
+# State that is looked at after as many runs in a row is no longer handed on in another order.
+_MOST_SEEN = 8
 
 
 class Executable:
@@ -61,6 +65,7 @@ class Executable:
         self.jitted: Any = None
         self.compiled: Any = None
         self.donating: Donating | None = None
+        self.donate: Callable[[Mapping], Donating]
         self.recording: Recorded | None = None
         self.used: list[int] = []
         self.written: list[int] = []
@@ -113,23 +118,28 @@ class Executable:
 
         self.largest = _xla.largest(jaxpr)
         if not self.recorded:
-            self.donating = self._donating(program, closed)
+            shapes = [closed.in_avals[i].shape for i in places]
+            self.donate = functools.partial(self._donating, program, shapes, closed.out_avals)
+            self.donating = self.donate(_xla.homes(closed.jaxpr, [c.value for c in self.inputs]))
         self.jitted = jax.jit(program)
         if self.recorded or self.written:
             self.compiled = _xla.Program(program, self.largest)
         else:
             self.compiled = keeping(program, [self.cells[i].value for i in self.used], arrays)
 
-    def _donating(self, program: Callable, closed: Any) -> Donating:
+    def _donating(
+        self, program: Callable, shapes: list[tuple], outputs: Sequence, homes: Mapping
+    ) -> Donating:
+        """The program as it may write over its state; it hands kernels that it replaces on in `homes`."""
         replaced = [i in self.written for i in self.used]
         sizes = self.split, len(self.written), self.largest
-        values = [cell.value for cell in self.inputs]
-        homes = _xla.homes(closed.jaxpr, values)
-        taken = {i: homes[x.shape] for i, x in enumerate(values) if x.shape in homes}
+        if not any(one and shape in homes for one, shape in zip(replaced, shapes)):
+            homes = {}
+        taken = {i: homes[shape] for i, shape in enumerate(shapes) if shape in homes}
         gradients = {place for _, place in self.assigned if type(place) is int}
         left = {
             i: homes[x.shape]
-            for i, x in enumerate(closed.out_avals)
+            for i, x in enumerate(outputs)
             if (i in gradients or i >= self.split) and x.shape in homes
         }
         return Donating(program, replaced, *sizes, homes, taken, left)
@@ -256,11 +266,12 @@ class Executable:
 
     def _execute(self, arrays: list) -> list:
         if not _xla.is_traced(arrays, _plain(self.inputs)):
+            if self.donating.seen > _MOST_SEEN:
+                self.donating = self.donate({})
             values = self.donating.values(self.inputs)
             if self.donating.may_take(values):
-                for (
-                    tensor
-                ) in self.replaced:  # these gradients are not looked at: their memory is free
+                # These gradients are not looked at: their memory is free.
+                for tensor in self.replaced:
                     tensor._grad = None
                 return self.donating(values, arrays)
         return self.compiled([cell.value for cell in self.inputs], arrays)

@@ -55,8 +55,8 @@ def describe(modules: Iterable[Module], tensors: Iterable[Tensor]) -> tuple:
     cells: dict[int, int] = {}
     states = tuple(
         (
-            t.shape,
-            t._cell.value.dtype,
+            t._layout[0] if t._layout is not None else t._cell.form[0],
+            t._cell.form[1],
             t._requires_grad,
             cells.setdefault(id(t._cell.root), len(cells)),
         )
