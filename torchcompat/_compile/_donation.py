@@ -29,7 +29,8 @@ class Donating:
         taken, left: by the places of arrays of the state and of outputs, the orders of those that are.
 
     Attributes:
-        seen: after how many of the last runs, in a row, something looked at more than a quarter of what was handed on.
+        seen: after how many of the last runs, in a row, more than a quarter of what was handed on was
+            looked at.
     """
 
     def __init__(
