@@ -8,8 +8,8 @@ from typing import Any
 
 import jax
 
-from torchcompat._compile._xla import Order, Program
-from torchcompat._tensor._cell import Cell, Turned, in_order
+from torchcompat._compile._xla import Order, Program, is_traced
+from torchcompat._tensor._cell import Cell, Turned, TurnedCell, in_order
 
 # A list, its storage and the call that counts: who else refers to an array wants to keep it.
 _OWN_REFERENCES = 3
@@ -65,8 +65,16 @@ class Donating:
         go = {i - split if i >= split else i + written: order for i, order in left.items()}
         self._jitted = Program(run, largest, (0,), (homes, come, go))
 
+    def suits(self, cells: list[Cell], arrays: list) -> bool:
+        """Whether the state may be turned: JAX traces none of it, and none of the arguments."""
+        if not self._taken:
+            return True
+        return not is_traced(arrays, [c.value for c in cells if type(c) is not TurnedCell])
+
     def values(self, cells: list[Cell]) -> list:
         """The arrays of the state, as the program takes them."""
+        if not self._taken:
+            return [cell.value for cell in cells]
         plain = sum(type(cells[i]) is Cell for i in self._taken)
         self.seen = self.seen + 1 if 4 * plain > len(self._taken) else 0
         return [

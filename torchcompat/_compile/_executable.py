@@ -21,7 +21,7 @@ from torchcompat._compile._tree import Template
 from torchcompat._ops._checks import UnknownValueError
 from torchcompat._ops._registry import MIXED, Row
 from torchcompat._tensor import Cell, Tensor, wrap
-from torchcompat._tensor._cell import Turned, TurnedCell
+from torchcompat._tensor._cell import Turned
 from torchcompat._tensor._graph import Node
 from torchcompat._tensor._orders import arrange
 from torchcompat._tensor._state import state
@@ -117,7 +117,7 @@ class Executable:
             return whole(*values, *arrays)
 
         self.largest = _xla.largest(jaxpr)
-        if not self.recorded:
+        if self.written and not self.recorded:
             shapes = [closed.in_avals[i].shape for i in places]
             self.donate = functools.partial(self._donating, program, shapes, closed.out_avals)
             self.donating = self.donate(_xla.homes(closed.jaxpr, [c.value for c in self.inputs]))
@@ -265,15 +265,16 @@ class Executable:
         return arrays
 
     def _execute(self, arrays: list) -> list:
-        if not _xla.is_traced(arrays, _plain(self.inputs)):
-            if self.donating.seen > _MOST_SEEN:
-                self.donating = self.donate({})
-            values = self.donating.values(self.inputs)
-            if self.donating.may_take(values):
+        donating = self.donating
+        if donating is not None and donating.seen > _MOST_SEEN:
+            donating = self.donating = self.donate({})
+        if donating is not None and donating.suits(self.inputs, arrays):
+            values = donating.values(self.inputs)
+            if donating.may_take(values):
                 # These gradients are not looked at: their memory is free.
                 for tensor in self.replaced:
                     tensor._grad = None
-                return self.donating(values, arrays)
+                return donating(values, arrays)
         return self.compiled([cell.value for cell in self.inputs], arrays)
 
     def _record(self, arrays: list, leaves: list) -> tuple[Node, list]:
@@ -329,11 +330,6 @@ class Executable:
         for template in self.observed:
             hook, args = template.fill(outputs, lambda array, hole: wrap(array))
             _observe.show(hook, args)
-
-
-def _plain(cells: list) -> list:
-    """The values of those storages that are read without changing them."""
-    return [cell.value for cell in cells if type(cell) is not TurnedCell]
 
 
 def _put(cell: Cell, value: Any) -> None:
