@@ -6,12 +6,14 @@ import io
 import numpy as np
 import pytest
 import torch as native
+from flax import nnx
 
 import converters
 import torchcompat as torch
 from torchcompat import nn
 from torchcompat._compile import _channels_last, _executable
 from torchcompat._tensor import _cell
+from torchcompat.nn import _bridge
 from torchcompat.nn import functional as F
 
 
@@ -159,6 +161,39 @@ def test_evaluation_leaves_kernels_in_their_own_order():
     with torch.no_grad():
         fast(torch.randn(2, 3, 8, 10))
     assert not turned(ours.model[3].weight)
+
+
+def test_state_that_lives_in_flax_is_written_there():
+    theirs, ours = pair()
+    run(theirs, ours)
+    variables = {name: _bridge.variable_of(p) for name, p in ours.model.named_parameters()}
+    run(theirs, ours)
+    for name, expected in theirs.model.named_parameters():
+        close(torch.asarray(variables[name].get_value()), expected)
+    check(theirs, ours)
+
+
+def test_a_wrapped_flax_model_is_trained_where_it_is():
+    losses = []
+    for compiled in (False, True):
+        flax = nnx.Conv(3, 4, (3, 3), rngs=nnx.Rngs(0))
+        model = converters.wrap(flax)
+        optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9)
+
+        def step(x, model=model, optimizer=optimizer):
+            optimizer.zero_grad()
+            loss = model(x).square().mean()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        fast = torch.compile(step) if compiled else step
+        torch.manual_seed(0)
+        x = torch.randn(2, 6, 6, 3)
+        losses.append([fast(x).item() for _ in range(4)])
+        kernel = np.asarray(flax.kernel[...])
+    np.testing.assert_allclose(*losses, rtol=1e-5)
+    np.testing.assert_allclose(model.state_dict()["weight"].numpy().transpose(2, 3, 1, 0), kernel)
 
 
 def _writes(one):

@@ -75,7 +75,7 @@ class Donating:
         """The arrays of the state, as the program takes them."""
         if not self._taken:
             return [cell.value for cell in cells]
-        plain = sum(type(cells[i]) is Cell for i in self._taken)
+        plain = sum(type(cells[i]) is not TurnedCell for i in self._taken)
         self.seen = self.seen + 1 if 4 * plain > len(self._taken) else 0
         return [
             in_order(cell, self._taken[i]) if i in self._taken else cell.value

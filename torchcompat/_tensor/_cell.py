@@ -69,9 +69,15 @@ class Cell:
         return self.value.shape, self.value.dtype
 
     def turn(self, turned: Turned) -> None:
-        """Holds an array in another order than its own, until it is looked at."""
-        _slot.__set__(self, turned)
-        self.__class__ = TurnedCell
+        """Holds an array in another order than its own, until it is looked at.
+
+        Storages of other kinds, whose array lives elsewhere, take the value as it is.
+        """
+        if type(self) in (Cell, TurnedCell):
+            _slot.__set__(self, turned)
+            self.__class__ = TurnedCell
+        else:
+            self.value = turned.value()
 
     def write(self, value: Any) -> None:
         """Replaces the array: an in-place write.
@@ -121,10 +127,11 @@ class TurnedCell(Cell):
 
 def in_order(cell: Cell, order: tuple[int, ...]) -> jax.Array:
     """The array of a storage with its dimensions in an order, in which the storage then holds it."""
-    found = _slot.__get__(cell)
+    found = _slot.__get__(cell) if type(cell) is TurnedCell else None
     if type(found) is not Turned or found.order != order:
         found = Turned(_transposed(cell.value, order), order)
-        cell.turn(found)
+        if type(cell) is Cell:
+            cell.turn(found)
     return found.array
 
 
