@@ -489,9 +489,9 @@ def test_compiled_calls_follow_the_values_and_keep_state():
     assert not isinstance(model.stem.layers[1].mean[...], jax.core.Tracer)
 
 
-def trained(face, x, compiled, steps=3):
+def trained(face, x, compiled, steps=3, **how):
     """The losses of a few steps of SGD."""
-    optimizer = tc.optim.SGD(face.parameters(), lr=1e-3)
+    optimizer = tc.optim.SGD(face.parameters(), **{"lr": 1e-3, **how})
 
     def step(x):
         optimizer.zero_grad()
@@ -502,6 +502,17 @@ def trained(face, x, compiled, steps=3):
 
     run = tc.compile(step) if compiled else step
     return [run(tc.from_numpy(x)).item() for _ in range(steps)]
+
+
+def test_a_compiled_training_step_writes_to_kernels_where_they_live():
+    models = [nnx.Conv(3, 4, (3, 3), rngs=nnx.Rngs(0)) for _ in range(2)]
+    faces = [wrap(model) for model in models]
+    x = np.random.default_rng(0).normal(size=(2, 6, 6, 3)).astype(np.float32)
+    pairs = zip(faces, (False, True))
+    losses = [trained(face, x, compiled, 4, lr=0.1, momentum=0.9) for face, compiled in pairs]
+    np.testing.assert_allclose(*losses, rtol=1e-5)
+    weight = faces[1].state_dict()["weight"].numpy()
+    np.testing.assert_allclose(weight.transpose(2, 3, 1, 0), models[1].kernel[...])
 
 
 def test_a_compiled_training_step_is_the_eager_one():

@@ -82,8 +82,9 @@ def homes(jaxpr: Any, state: list) -> dict[tuple[int, ...], Order]:
     Args:
         state: the arrays that its first arguments are.
     """
-    spread = any(isinstance(x, jax.Array) and len(x.sharding.device_set) > 1 for x in state)
-    if jax.default_backend() != "cpu" or spread:
+    if jax.default_backend() != "cpu" or is_traced(state):
+        return {}
+    if any(isinstance(x, jax.Array) and len(x.sharding.device_set) > 1 for x in state):
         return {}
     from torchcompat._compile import _channels_last
 
