@@ -11,7 +11,7 @@ import torchcompat as torch
 import torchcompat.nn.functional as F
 import torchcompat.optim
 from torchcompat import nn
-from torchcompat._tensor import Cell
+from torchcompat._tensor._cell import slot
 
 WHOLE = bool(os.environ.get("TORCHCOMPAT_WHOLE"))
 
@@ -112,7 +112,7 @@ def test_a_loaded_optimizer_state_is_used():
 
 def _place_of(tensor):
     """Where the memory of a tensor lies; of one that lies in another order without a look at it."""
-    held = Cell.__dict__["value"].__get__(tensor._cell)
+    held = slot.__get__(tensor._cell)
     return getattr(held, "array", held).unsafe_buffer_pointer()
 
 

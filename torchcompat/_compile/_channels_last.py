@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -20,26 +20,10 @@ from jax.experimental.layout import Layout, with_layout_constraint
 from jax.experimental.xla_metadata import set_xla_metadata
 from jax.extend import core
 
-Order = tuple[int, ...]
+from torchcompat._compile._xla import NOTHING_CARRIED, Carried, Order
 
 
-class Carried(NamedTuple):
-    """The orders in which a program hands kernels, and what is as large as they are, on to its next run.
-
-    Attributes:
-        homes: by the shape of such a value.
-        taken, left: by the places of those arguments and results that come and go in them.
-    """
-
-    homes: Mapping[tuple[int, ...], Order] = {}
-    taken: Mapping[int, Order] = {}
-    left: Mapping[int, Order] = {}
-
-
-_NOTHING = Carried()
-
-
-def inside(function: Callable, carried: Carried = _NOTHING) -> Callable:
+def inside(function: Callable, carried: Carried = NOTHING_CARRIED) -> Callable:
     """`function` of trees of arrays, rewritten as it is traced if it holds convolutions."""
 
     @functools.wraps(function)
@@ -50,9 +34,10 @@ def inside(function: Callable, carried: Carried = _NOTHING) -> Callable:
         made = jax.make_jaxpr(function, return_shape=True)
         closed, shapes = made(*jax.tree.unflatten(tree, own))
         if not _convolves(closed.jaxpr):
-            return function(*arguments)
-        found = _run(closed.jaxpr, closed.consts, held, carried.homes)
-        results = [x.ordered(carried.left.get(i, _plain(x.ndim))) for i, x in enumerate(found)]
+            results = core.jaxpr_as_fun(closed)(*leaves)
+        else:
+            found = _run(closed.jaxpr, closed.consts, held, carried.homes)
+            results = [x.ordered(carried.left.get(i, _plain(x.ndim))) for i, x in enumerate(found)]
         return jax.tree.unflatten(jax.tree.structure(shapes), results)
 
     return program
@@ -317,13 +302,13 @@ def _transpose(equation: Any, x: _Held) -> list[_Held]:
 
 def _reshape(equation: Any, x: _Held) -> list[_Held]:
     before, after = equation.invars[0].aval.shape, equation.outvars[0].aval.shape
-    groups = _groups(before, after)
-    firsts = {old[0]: (old, new) for old, new in groups if old}
-    joined = [d for first in x.order if first in firsts for d in firsts[first][0]]
+    firsts = {old[0]: (old, new) for old, new in _groups(before, after)}
+    found = [firsts[d] for d in x.order if d in firsts]
+    joined = [d for old, _ in found for d in old]
     if joined != [d for d in x.order if before[d] != 1]:  # it joins what does not lie together
         return _as_it_is(equation, [x.logical()])
     order = [d for d, size in enumerate(after) if size == 1]
-    order += [d for first in x.order if first in firsts for d in firsts[first][1]]
+    order += [d for _, new in found for d in new]
     return [_Held(x.ordered(x.order).reshape([after[d] for d in order]), tuple(order))]
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from sys import getrefcount
 from typing import Any
 
 import jax
 
-from torchcompat._compile._xla import Order, Program, is_traced
+from torchcompat._compile._xla import Carried, Program, is_traced
 from torchcompat._tensor._cell import Cell, Turned, TurnedCell, in_order
 
 # A list, its storage and the call that counts: who else refers to an array wants to keep it.
@@ -25,8 +25,7 @@ class Donating:
             order: the new state comes first, into its own place.
         written: how many arrays the new state has.
         largest: the bytes of the largest value that it computes.
-        homes: by the shapes of kernels, the orders in which they are handed on: see `Carried`.
-        taken, left: by the places of arrays of the state and of outputs, the orders of those that are.
+        carried: by the places of arrays of the state and of outputs.
 
     Attributes:
         seen: after how many of the last runs, in a row, more than a quarter of what was handed on was
@@ -40,12 +39,10 @@ class Donating:
         split: int,
         written: int,
         largest: int,
-        homes: Mapping[tuple[int, ...], Order],
-        taken: Mapping[int, Order],
-        left: Mapping[int, Order],
+        carried: Carried,
     ) -> None:
         self._split, self._written = split, written
-        self._taken, self._left = taken, left
+        self._taken, self._left = taken, left = carried.taken, carried.left
         self.seen = -1  # before the first run nothing was handed on
         self._given = [i for i, one in enumerate(replaced) if one]
         self._kept = [i for i, one in enumerate(replaced) if not one]
@@ -63,7 +60,7 @@ class Donating:
         sides = self._given + self._kept
         come = {i: taken[place] for i, place in enumerate(sides) if place in taken}
         go = {i - split if i >= split else i + written: order for i, order in left.items()}
-        self._jitted = Program(run, largest, (0,), (homes, come, go))
+        self._jitted = Program(run, largest, (0,), Carried(carried.homes, come, go))
 
     def suits(self, cells: list[Cell], arrays: list) -> bool:
         """Whether the state may be turned: JAX traces none of it, and none of the arguments."""

@@ -142,7 +142,7 @@ class Executable:
             for i, x in enumerate(outputs)
             if (i in gradients or i >= self.split) and x.shape in homes
         }
-        return Donating(program, replaced, *sizes, homes, taken, left)
+        return Donating(program, replaced, *sizes, _xla.Carried(homes, taken, left))
 
     def _narrow(self, places: list[int]) -> None:
         """Leaves out of the state the gradients that the program replaces without a look at them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
@@ -25,6 +25,22 @@ _HEAP, _PIECE, _KEPT = "xla_multiheap_size_constraint_per_heap", 12 * 2**20, 32 
 Order = tuple[int, ...]
 
 
+class Carried(NamedTuple):
+    """The orders in which a program hands kernels, and what is as large as they are, on to its next run.
+
+    Attributes:
+        homes: by the shape of such a value.
+        taken, left: by the places of those arguments and results that come and go in them.
+    """
+
+    homes: Mapping[tuple[int, ...], Order] = {}
+    taken: Mapping[int, Order] = {}
+    left: Mapping[int, Order] = {}
+
+
+NOTHING_CARRIED = Carried()
+
+
 class Program:
     """`jax.jit` of a function of lists of arrays, fast on CPUs.
 
@@ -32,7 +48,6 @@ class Program:
 
     Args:
         largest: the bytes of the largest value that it computes.
-        carried: what `_channels_last.Carried` is made of: orders in which arrays come and go.
     """
 
     def __init__(
@@ -40,7 +55,7 @@ class Program:
         function: Callable,
         largest: int,
         donate_argnums: tuple[int, ...] = (),
-        carried: tuple[Mapping, Mapping, Mapping] = ({}, {}, {}),
+        carried: Carried = NOTHING_CARRIED,
     ) -> None:
         self._function, self._largest, self._donated = function, largest, donate_argnums
         self._carried = carried
@@ -49,7 +64,7 @@ class Program:
     @functools.cached_property
     def _alone(self) -> Any:
         # Made at the first call: which machine there is must not be asked at import.
-        function = rewritten(self._function, *self._carried)
+        function = rewritten(self._function, self._carried)
         return jitted(function, self._largest, self._donated)
 
     def __call__(self, *lists: Any) -> Any:
@@ -66,14 +81,14 @@ def is_traced(*lists: Any) -> bool:
     return any(issubclass(kind, jax.core.Tracer) for kind in kinds)
 
 
-def rewritten(function: Callable, *carried: Mapping) -> Callable:
+def rewritten(function: Callable, carried: Carried = NOTHING_CARRIED) -> Callable:
     """The function in the form that is fast here, with arrays that come and go in other orders."""
     if jax.default_backend() != "cpu":
         return function
     # It takes a tenth of the time that torchcompat takes to import.
     from torchcompat._compile import _channels_last
 
-    return _channels_last.inside(function, _channels_last.Carried(*carried))
+    return _channels_last.inside(function, carried)
 
 
 def homes(jaxpr: Any, state: list) -> dict[tuple[int, ...], Order]:

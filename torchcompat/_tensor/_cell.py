@@ -74,7 +74,7 @@ class Cell:
         Storages of other kinds, whose array lives elsewhere, take the value as it is.
         """
         if type(self) in (Cell, TurnedCell):
-            _slot.__set__(self, turned)
+            slot.__set__(self, turned)
             self.__class__ = TurnedCell
         else:
             self.value = turned.value()
@@ -95,7 +95,8 @@ class Cell:
         self.version += 1
 
 
-_slot: Any = Cell.__dict__["value"]
+# Where an object of any of these classes keeps what it holds.
+slot: Any = Cell.__dict__["value"]
 
 
 class TurnedCell(Cell):
@@ -108,7 +109,7 @@ class TurnedCell(Cell):
 
     @property
     def value(self) -> Any:
-        found = _slot.__get__(self)
+        found = slot.__get__(self)
         if type(found) is not Turned:  # another thread was first
             return found
         self.value = array = found.value()
@@ -116,18 +117,18 @@ class TurnedCell(Cell):
 
     @value.setter
     def value(self, value: Any) -> None:
-        _slot.__set__(self, value)
+        slot.__set__(self, value)
         self.__class__ = Cell
 
     @property
     def form(self) -> tuple[tuple[int, ...], Any]:
-        found = _slot.__get__(self)
+        found = slot.__get__(self)
         return found.form if type(found) is Turned else super().form
 
 
 def in_order(cell: Cell, order: tuple[int, ...]) -> jax.Array:
     """The array of a storage with its dimensions in an order, in which the storage then holds it."""
-    found = _slot.__get__(cell) if type(cell) is TurnedCell else None
+    found = slot.__get__(cell) if type(cell) is TurnedCell else None
     if type(found) is not Turned or found.order != order:
         found = Turned(_transposed(cell.value, order), order)
         if type(cell) is Cell:

@@ -52,6 +52,18 @@ def dtype_of(owner: Any) -> _dtype.dtype | None:
     return owner.__dict__.get("_grad_dtype", owner.dtype)
 
 
+def forget(tensor: Any, set_to_none: bool) -> None:
+    """Drops a gradient, or (False) fills it with zeros."""
+    if set_to_none:  # without a look: a compiled step need not be given what it drops
+        tensor.grad = None
+    elif tensor.grad is not None:
+        if tensor.grad.grad_fn is not None:
+            tensor.grad.detach_()
+        else:
+            tensor.grad.requires_grad_(False)
+        tensor.grad.zero_()
+
+
 def warn_of_non_leaf(tensor: Any) -> None:
     """torch's warning for `.grad` of a tensor that keeps none."""
     if tensor.__dict__.get("_retains_grad"):

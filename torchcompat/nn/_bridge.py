@@ -17,6 +17,7 @@ import jax
 from flax import nnx
 
 from torchcompat._tensor import Cell, Tensor
+from torchcompat._tensor._cell import slot
 from torchcompat._tensor._tensor import blank
 from torchcompat.nn.parameter import Parameter
 
@@ -48,18 +49,17 @@ class VariableCell(Cell):
 
     @property  # type: ignore[override]
     def value(self) -> Any:
-        return getattr(_slot.__get__(self), _RAW)
+        return getattr(slot.__get__(self), _RAW)
 
     @value.setter
     def value(self, value: Any) -> None:
-        object.__setattr__(_slot.__get__(self), _RAW, value)
+        object.__setattr__(slot.__get__(self), _RAW, value)
 
     @property
     def variable(self) -> nnx.Variable:
-        return _slot.__get__(self)
+        return slot.__get__(self)
 
 
-_slot: Any = Cell.__dict__["value"]
 # The tensor that stands for a variable: one variable met twice (tied weights) is one tensor.
 _tensors: weakref.WeakValueDictionary[int, Tensor] = weakref.WeakValueDictionary()
 
@@ -75,7 +75,7 @@ def variable_of(tensor: Tensor) -> nnx.Variable:
         cell = tensor._cell = Cell(tensor._read())
         tensor._layout = None
     variable = kind(cell.value)
-    _slot.__set__(cell, variable)
+    slot.__set__(cell, variable)
     cell.__class__ = VariableCell
     _tensors[id(variable)] = tensor
     return variable
@@ -94,7 +94,7 @@ def _tensor_of(variable: nnx.Variable, kind: type, attributes: dict) -> Tensor:
         return found
     tensor = blank(kind)
     tensor._cell = Cell(None)
-    _slot.__set__(tensor._cell, variable)
+    slot.__set__(tensor._cell, variable)
     tensor._cell.__class__ = VariableCell
     tensor._requires_grad = isinstance(variable, nnx.Param)
     tensor.__dict__.update(attributes)

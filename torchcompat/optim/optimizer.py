@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 from torchcompat import _dtype
-from torchcompat._tensor import Tensor
+from torchcompat._tensor import Tensor, _grads
 from torchcompat._tensor._autograd import no_grad
 from torchcompat.nn.modules._attributes import typename
 from torchcompat.optim import _checkpoint, _hooks
@@ -123,16 +123,7 @@ class Optimizer:
         """
         for group in self.param_groups:
             for p in group["params"]:
-                if set_to_none:  # without a look: a compiled step need not be given what it drops
-                    p.grad = None
-                    continue
-                if p.grad is None:
-                    continue
-                if p.grad.grad_fn is not None:
-                    p.grad.detach_()
-                else:
-                    p.grad.requires_grad_(False)
-                p.grad.zero_()
+                _grads.forget(p, set_to_none)
 
     def _optimizer_step_code(self) -> None:
         """Called after each step; a place for tools to hook into."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Self, TypeVar
 
+from torchcompat._tensor import _grads
 from torchcompat.nn import _bridge
 from torchcompat.nn.modules import _global
 from torchcompat.nn.modules._attributes import DERIVED, fresh_state, restored_state
@@ -112,16 +113,7 @@ class Module(Conversions):
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Drops the gradients of all parameters, or (False) fills them with zeros."""
         for parameter in self.parameters():
-            if set_to_none:
-                parameter.grad = None
-                continue
-            if parameter.grad is None:
-                continue
-            if parameter.grad.grad_fn is None:
-                parameter.grad.requires_grad_(False)
-            else:
-                parameter.grad.detach_()
-            parameter.grad.zero_()
+            _grads.forget(parameter, set_to_none)
 
     def apply(self, fn: Callable[[Module], None]) -> Self:
         """Calls `fn` on every submodule, children first, and on this module."""
